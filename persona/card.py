@@ -1,0 +1,151 @@
+"""The persona card: one folder a persona, described by its `persona.toml`.
+
+    data/personas/milo/
+        persona.toml    this card
+        adapter/        the LoRA adapter as PEFT saves it
+
+The id is the folder's name and the OpenAI `model`. A card names no path outside its folder, so that a persona can
+be moved, zipped and given away.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import msgspec
+
+from persona.errors import UserError
+from persona.names import clean_name
+from persona.paths import PRIVATE_FILE_MODE, make_private_dir
+
+CARD_NAME = "persona.toml"
+ADAPTER_DIR = "adapter"
+ADAPTER_WEIGHTS = "adapter_model.safetensors"
+
+# What the OpenAI `model` may look like: words of any script with - _ . between; never a path.
+_ID = re.compile(r"[^\W_][\w.-]{0,79}")
+
+
+class Sampling(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """Sampling defaults, sent where a request leaves the parameter out. `None` leaves it to the engine."""
+
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    min_p: float | None = None
+    repetition_penalty: float | None = None
+    max_tokens: int | None = None
+
+    def given(self) -> dict[str, float | int]:
+        """The parameters that are set, by their OpenAI or vLLM names."""
+        return {name: value for name, value in msgspec.structs.asdict(self).items() if value is not None}
+
+
+class Card(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """What `persona.toml` says.
+
+    Attributes:
+        speaker: the name the person goes by in training data and prompts.
+        base: the name of the base model that the adapter was trained on.
+        about: one line for people who choose whom to talk to.
+        owner: whose history it is.
+        interlocutor: who the persona talks to when a request does not say; the owner, unless the persona is the
+            owner.
+        sampling: defaults for requests.
+        made_by: where the adapter came from (recipe, dataset hash, held-out loss, …), for people to read.
+    """
+
+    speaker: str
+    base: str
+    about: str = ""
+    owner: str = ""
+    interlocutor: str = ""
+    sampling: Sampling = msgspec.field(default_factory=Sampling)
+    made_by: dict[str, str | int | float] = msgspec.field(default_factory=dict)
+
+
+class Persona(msgspec.Struct, frozen=True):
+    """A card in its folder.
+
+    Attributes:
+        id: the folder's name and the OpenAI `model`.
+        folder: where it lies.
+        card: what its `persona.toml` says.
+    """
+
+    id: str
+    folder: Path
+    card: Card
+
+    @property
+    def speaker(self) -> str:
+        """The speaker's name, clean enough for a prompt."""
+        return clean_name(self.card.speaker)
+
+    @property
+    def interlocutor(self) -> str:
+        """Who it talks to when nobody says: never itself, never empty."""
+        for name in (self.card.interlocutor, self.card.owner):
+            cleaned = clean_name(name)
+            if cleaned and cleaned != self.speaker:
+                return cleaned
+        return "Friend"
+
+    @property
+    def adapter(self) -> Path | None:
+        """The PEFT adapter's folder, or None for a persona that is the base model with a name."""
+        folder = self.folder / ADAPTER_DIR
+        return folder if (folder / ADAPTER_WEIGHTS).is_file() else None
+
+
+def load_persona(folder: Path) -> Persona:
+    """Read one persona.
+
+    Raises:
+        UserError: no card, a card that does not say what it must, an id that cannot be a model name, or an
+            adapter folder with no weights in it.
+    """
+    path = folder / CARD_NAME
+    if not _ID.fullmatch(folder.name):
+        raise UserError(
+            f"{folder}: {folder.name!r} cannot be a persona's id.", "Rename the folder: letters, digits, - _ ."
+        )
+    try:
+        card = msgspec.toml.decode(path.read_bytes(), type=Card)
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}.") from error
+    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: {error}.", "Mend the card or remove the folder.") from error
+    if not clean_name(card.speaker):
+        raise UserError(f"{path}: `speaker` has no readable name.", "Write the name used in the training data.")
+    persona = Persona(folder.name, folder, card)
+    if (folder / ADAPTER_DIR).is_dir() and persona.adapter is None:
+        raise UserError(f"{folder / ADAPTER_DIR}: no {ADAPTER_WEIGHTS} in it.", "Add the persona again.")
+    return persona
+
+
+def load_personas(folder: Path) -> tuple[list[Persona], list[UserError]]:
+    """Every persona under `folder` by id, and what is wrong with each folder that is not one.
+
+    A folder without a card is no persona and is passed over; a missing `folder` holds none.
+    """
+    personas: list[Persona] = []
+    broken: list[UserError] = []
+    for card in sorted(folder.glob(f"*/{CARD_NAME}")):
+        try:
+            personas.append(load_persona(card.parent))
+        except UserError as error:
+            broken.append(error)
+    return personas, broken
+
+
+def write_card(folder: Path, card: Card) -> Persona:
+    """Write `card` into `folder` (made if need be), readable by its owner alone, and return the persona."""
+    import tomli_w  # late: reading cards inside vLLM's environment needs no writer
+
+    make_private_dir(folder)
+    path = folder / CARD_NAME
+    path.write_bytes(tomli_w.dumps(msgspec.to_builtins(card)).encode())
+    path.chmod(PRIVATE_FILE_MODE)
+    return load_persona(folder)

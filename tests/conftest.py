@@ -1,0 +1,78 @@
+"""What every test shares: nobody's own folders are touched, and real parts where they are wanted."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from persona.bases import SMOLLM2
+
+ROOT = Path(__file__).resolve().parents[1]
+DATA = Path(os.environ.get("GREENROOM_DATA") or ROOT / "data").resolve()
+SAMPLE_CAST = ROOT / "samples" / "personas"
+
+
+@pytest.fixture(autouse=True)
+def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reads or writes the history and the private folder of whoever runs it."""
+    monkeypatch.setenv("GREENROOM_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("GREENROOM_HISTORY", str(tmp_path / "history.db"))
+    monkeypatch.delenv("GREENROOM_URL", raising=False)
+    monkeypatch.delenv("GREENROOM_API_KEY", raising=False)
+
+
+@pytest.fixture(scope="session")
+def base_gguf() -> Path:
+    """The real base model, put in place by `make setup`."""
+    path = DATA / "models" / f"{SMOLLM2.name}.gguf"
+    assert path.is_file(), f"{path} is missing: run `make setup`"
+    return path
+
+
+@pytest.fixture(scope="session")
+def base_weights() -> Path:
+    """The same as safetensors, put in place by `make setup-train`."""
+    path = DATA / "models" / SMOLLM2.name
+    assert (path / "config.json").is_file(), f"{path} is missing: run `make setup-train`"
+    return path
+
+
+@pytest.fixture(scope="session")
+def models_only(base_gguf: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A private folder with nothing in it but the base models."""
+    data = tmp_path_factory.mktemp("data")
+    (data / "models").symlink_to(base_gguf.parent)
+    return data
+
+
+def start_endpoint(*arguments: str, timeout: float = 180) -> tuple[subprocess.Popen[str], str]:
+    """`greenroom serve` as a person starts it, on a free port: the process and its URL once it is ready."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "scripts.cli", "serve", "--port", "0", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    url = re.search(r"http://\S+/v1", process.stdout.readline())
+    if url is None:
+        process.kill()
+        raise AssertionError(f"the endpoint did not start: {process.stderr.read()}")
+    return process, url[0]
+
+
+@pytest.fixture(scope="session")
+def endpoint(models_only: Path) -> Iterator[str]:
+    """The URL of a real endpoint: llama.cpp and the sample cast."""
+    process, url = start_endpoint("--engine", "llamacpp", "--personas", str(SAMPLE_CAST), "--data", str(models_only))
+    yield url
+    process.terminate()
+    assert process.wait(30) == 0
