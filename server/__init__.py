@@ -1,0 +1,1 @@
+"""The endpoint: the persona layer, and the engines under it."""

@@ -1,0 +1,257 @@
+"""llama.cpp in this process, through `xllamacpp`: the engine that works wherever pip does.
+
+llama.cpp's own server does the work: slots, batching, prompt cache, sampling, OpenAI's response format. Requests
+reach it by a function call and tokens come back by a callback, so there is no second HTTP hop. Its own HTTP
+listener cannot be turned off; it is bound to a socket file in a folder that only this user can enter, behind a key.
+
+Which adapter answers is part of the request (`lora`), added here from the persona's id and from nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import secrets
+import tempfile
+import threading
+from collections.abc import AsyncIterator, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import xllamacpp
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from persona.bases import gguf_path
+from persona.card import Persona
+from persona.errors import UserError
+from persona.gguf_lora import cached_gguf
+from persona.paths import adapter_cache_dir
+from persona.template import template_source
+from server.envelope import RequestError
+
+log = logging.getLogger("greenroom")
+
+MAX_WAITING = 64
+"""Requests under way or waiting for a slot; each holds a thread that sleeps in C++."""
+# llama.cpp writes its own model name into every answer. It is made to write this, and the persona's id is put in
+# its place byte for byte: inside a JSON string a quote is escaped, so nothing a model says can look like it.
+_MODEL_MARK = b'"model":"greenroom-persona"'
+# Where OpenAI's or vLLM's word for a parameter differs from llama.cpp's.
+_RENAMED = {"repetition_penalty": "repeat_penalty"}
+_END = object()
+
+
+class LlamaCpp:
+    """The engine as an ASGI app: `POST /v1/chat/completions` and `GET /health`."""
+
+    def __init__(
+        self, personas: Iterable[Persona], data: Path, *, context: int = 8192, slots: int = 4, threads: int = 0
+    ) -> None:
+        """Load the base models that `personas` need, once each, with all their adapters.
+
+        Args:
+            personas: who will be asked for.
+            data: the private folder: base models are read from it, converted adapters kept in it.
+            context: tokens that all slots share, for each base.
+            slots: requests answered at the same time; more wait.
+            threads: for computing; 0 takes the cores this process may use.
+
+        Raises:
+            UserError: a base model is missing, or an adapter does not belong to it.
+        """
+        self._sockets = tempfile.TemporaryDirectory(prefix="greenroom-")
+        self._threads = threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else threads
+        self._workers = ThreadPoolExecutor(MAX_WAITING, thread_name_prefix="llamacpp")
+        self._servers: dict[str, xllamacpp.Server] = {}
+        self._adapters: dict[str, list[dict[str, float]]] = {}
+        self._base_of: dict[str, str] = {}
+        by_base: dict[str, list[Persona]] = {}
+        for persona in personas:
+            by_base.setdefault(persona.card.base, []).append(persona)
+        for base, sharing in by_base.items():
+            self._servers[base] = self._load(base, sharing, data, context, slots)
+
+    def _load(self, base: str, personas: list[Persona], data: Path, context: int, slots: int) -> xllamacpp.Server:
+        model = gguf_path(base, data)
+        loras: list[xllamacpp.CommonAdapterLoraInfo] = []
+        for persona in personas:
+            self._base_of[persona.id] = base
+            self._adapters[persona.id] = []
+            if persona.adapter is not None:
+                path = cached_gguf(persona.adapter, model, adapter_cache_dir(data))
+                self._adapters[persona.id] = [{"id": len(loras), "scale": 1.0}]
+                loras.append(xllamacpp.CommonAdapterLoraInfo(str(path), 1.0))
+        params = xllamacpp.CommonParams()
+        params.model.path = str(model)
+        params.model_alias = {"greenroom-persona"}
+        params.lora_adapters = loras
+        params.lora_init_without_apply = True
+        params.chat_template = template_source()
+        # The reply is text: no search for tool calls or reasoning in it.
+        params.force_pure_content_parser = True
+        params.reasoning_format = xllamacpp.common_reasoning_format.COMMON_REASONING_FORMAT_NONE
+        params.n_ctx, params.n_parallel, params.kv_unified = context, slots, True
+        params.cache_ram_mib = 256
+        params.warmup = False
+        params.verbosity = 0
+        if self._threads:
+            params.cpuparams.n_threads = params.cpuparams_batch.n_threads = self._threads
+        params.hostnames = [str(Path(self._sockets.name) / f"{len(self._servers)}.sock")]
+        params.api_keys = [secrets.token_urlsafe(32)]
+        params.ui = params.endpoint_slots = params.endpoint_props = False
+        params.offline = True
+        try:
+            return xllamacpp.Server(params)
+        except RuntimeError as error:
+            raise UserError(
+                f"llama.cpp could not load {model}.", "Is it a whole GGUF file? `greenroom doctor` checks it."
+            ) from error
+
+    def close(self) -> None:
+        """Stop the engine and free its memory."""
+        self._workers.shutdown(wait=False, cancel_futures=True)
+        self._servers.clear()
+        self._sockets.cleanup()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one ASGI request."""
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+            return
+        request = Request(scope, receive)
+        if scope["path"] == "/health":
+            response: Response = JSONResponse({"status": "ok"})
+        elif scope["path"] == "/v1/chat/completions":
+            try:
+                response = await self._chat(await request.body(), request)
+            except RequestError as error:
+                response = error.response()
+            except ClientDisconnect:
+                return
+        else:
+            response = RequestError(f"There is no {scope['path']} here.", status=404).response()
+        await response(scope, receive, send)
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        while True:
+            kind = (await receive())["type"]
+            if kind == "lifespan.shutdown":
+                self.close()
+            await send({"type": f"{kind}.complete"})
+            if kind == "lifespan.shutdown":
+                return
+
+    async def _chat(self, body: bytes, http: Request) -> Response:
+        request: dict[str, Any] = msgspec.json.decode(body)
+        persona_id: str = request["model"]
+        server = self._servers[self._base_of[persona_id]]
+        for name, theirs in _RENAMED.items():
+            if name in request:
+                request[theirs] = request.pop(name)
+        request["lora"] = self._adapters[persona_id]
+        call = _Call(server, request, persona_id, self._workers)
+        first = await call.first(http)
+        if first is None:
+            raise ClientDisconnect
+        if first.startswith(b'{"error"'):
+            raise _engine_error(first)
+        if request.get("stream"):
+            headers = {"cache-control": "no-cache", "x-accel-buffering": "no"}
+            return StreamingResponse(call.events(first), media_type="text/event-stream", headers=headers)
+        return Response(first, media_type="application/json")
+
+
+class _Call:
+    """One request under way in llama.cpp: chunks go from its thread to the event loop through a queue."""
+
+    def __init__(
+        self, server: xllamacpp.Server, request: dict[str, Any], persona_id: str, workers: ThreadPoolExecutor
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._chunks: asyncio.Queue[bytes | object] = asyncio.Queue()
+        self._left = threading.Event()
+        self._name = b'"model":' + msgspec.json.encode(persona_id)
+        workers.submit(self._run, server, msgspec.json.encode(request))
+
+    def _run(self, server: xllamacpp.Server, body: bytes) -> None:
+        """In a worker thread: blocks until the reply is whole or nobody wants it any more."""
+        if not self._left.is_set():
+            try:
+                server.handle_chat_completions(body, self._arrived)
+            except ValueError as error:
+                # What llama.cpp finds wrong before it starts is thrown, not called back.
+                self._put(RequestError(str(error)).body())
+            except Exception:
+                log.exception("the engine failed")
+                self._put(RequestError("The engine failed; the endpoint's log says more.", status=500).body())
+        self._put(_END)
+
+    def _arrived(self, chunk: bytes) -> bool:
+        """Called by llama.cpp with each chunk; True tells it to stop and free the slot."""
+        self._put(chunk)
+        return self._left.is_set()
+
+    def _put(self, chunk: bytes | object) -> None:
+        # After the loop is closed (shutdown with replies under way) there is nobody left to tell.
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._chunks.put_nowait, chunk)
+
+    async def first(self, http: Request) -> bytes | None:
+        """The first chunk (all of it, if the reply is not streamed), or None if the client left before it."""
+        chunk = asyncio.ensure_future(self._next())
+        gone = asyncio.ensure_future(_disconnected(http))
+        try:
+            await asyncio.wait({chunk, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if chunk.done():
+                return chunk.result()
+            self._left.set()
+            return None
+        except asyncio.CancelledError:
+            self._left.set()
+            raise
+        finally:
+            chunk.cancel()
+            gone.cancel()
+
+    async def _next(self) -> bytes | None:
+        chunk = await self._chunks.get()
+        return chunk.replace(_MODEL_MARK, self._name, 1) if isinstance(chunk, bytes) else None
+
+    async def events(self, first: bytes) -> AsyncIterator[bytes]:
+        """The reply as server-sent events; leaving the loop early stops the engine."""
+        try:
+            chunk: bytes | None = first
+            while chunk is not None:
+                if chunk.startswith(b'{"error"'):
+                    chunk = _engine_error(chunk).body()
+                yield b"data: " + chunk + b"\n\n"
+                chunk = await self._next()
+            yield b"data: [DONE]\n\n"
+        finally:
+            self._left.set()
+
+
+async def _disconnected(http: Request) -> None:
+    while (await http.receive())["type"] != "http.disconnect":
+        pass
+
+
+def _engine_error(chunk: bytes) -> RequestError:
+    """llama.cpp's error object in OpenAI's words."""
+    try:
+        error = msgspec.json.decode(chunk)["error"]
+        message, status = str(error["message"]), int(error.get("code") or 400)
+    except (msgspec.DecodeError, KeyError, TypeError, ValueError):
+        return RequestError("The engine failed.", status=500)
+    if "exceeds the available context size" in message:
+        return RequestError(
+            f"This conversation is too long for the model: {message}.",
+            param="messages",
+            code="context_length_exceeded",
+        )
+    return RequestError(message, status=status if 400 <= status < 600 else 500)
