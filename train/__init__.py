@@ -1,0 +1,1 @@
+"""From chat exports to adapters: messages, store, sessions, dataset, recipe, adapter, scores."""

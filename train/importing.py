@@ -1,0 +1,235 @@
+"""Reads exports into the message store: finds the files, streams them in batches, keeps the ledger.
+
+Whatever is in a file ends up either kept (new, updated or known already) or dropped with a reason and a
+place, so kept + dropped is the number of records. A torn export keeps everything before the tear.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+
+from persona.errors import UserError
+from train.messages import Chat, Drop, Message, Note, Owner, Reading, Record, Source, Tear
+from train.people import owner_names, set_owner_account
+from train.sources import source_named, source_of, sources
+from train.store import Store
+
+BATCH = 5_000
+"""Messages of one chat handed to SQLite at once."""
+COMMIT_EVERY = 50_000
+"""Records between two commits: the most that a killed import has to read into the store again."""
+
+
+class ChatTally(msgspec.Struct):
+    """What became of one chat's records."""
+
+    platform: str
+    name: str
+    kept: int = 0
+    added: int = 0
+    updated: int = 0
+    dropped: Counter[str] = msgspec.field(default_factory=Counter)
+
+
+class Report(msgspec.Struct):
+    """What an import of one file did. `tear` says where the file breaks off, if it does."""
+
+    path: Path
+    source: str
+    chats: dict[str, ChatTally] = msgspec.field(default_factory=dict)
+    tear: Tear | None = None
+    notes: list[str] = msgspec.field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def kept(self) -> int:
+        """Messages that are in the store now, new or not."""
+        return sum(chat.kept for chat in self.chats.values())
+
+    @property
+    def dropped(self) -> int:
+        """Records that were left out."""
+        return sum(chat.dropped.total() for chat in self.chats.values())
+
+    @property
+    def added(self) -> int:
+        """Messages the store did not have."""
+        return sum(chat.added for chat in self.chats.values())
+
+    @property
+    def updated(self) -> int:
+        """Messages the store had differently."""
+        return sum(chat.updated for chat in self.chats.values())
+
+    def totals(self) -> Counter[str]:
+        """Return the four counts by name."""
+        return Counter(kept=self.kept, dropped=self.dropped, added=self.added, updated=self.updated)
+
+
+def check_zone(timezone: str | None) -> None:
+    """Raise a UserError when `timezone` is no zone of the IANA database; None is this machine's."""
+    if timezone is None:
+        return
+    try:
+        ZoneInfo(timezone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise UserError(f"There is no time zone {timezone!r}.", "Write it like Europe/Berlin.") from None
+
+
+def find_exports(path: Path, source: Source | None = None) -> list[tuple[Path, Source]]:
+    """Return the exports at `path` (a file, or a folder searched to any depth) with their formats.
+
+    With `source`, that format reads `path` whatever it looks like. Raises UserError when there is nothing
+    to read, or nothing that any format knows.
+    """
+    if not path.exists():
+        raise UserError(f"There is nothing at {path}.", "Look at the path.")
+    try:
+        found = [(path, source)] if source and path.is_file() else list(_claimed(path, source))
+    except OSError as error:
+        raise UserError(
+            f"{error.filename or path} cannot be read: {error.strerror}.", "Look at its permissions."
+        ) from error
+    if not found:
+        raise UserError(
+            f"No chat export was recognised in {path}."
+            if path.is_dir()
+            else f"{path} is no chat export that is known.",
+            "Name its format with --source: " + ", ".join(sources()) + ".",
+        )
+    return found
+
+
+def _claimed(path: Path, source: Source | None) -> Iterator[tuple[Path, Source]]:
+    claimed = source_of(path) if source is None else source if source.detect(path) > 0 else None
+    if claimed is not None:
+        yield path, claimed
+    elif path.is_dir():
+        for inner in sorted(path.iterdir()):
+            if not inner.is_symlink() and not inner.name.startswith("."):
+                yield from _claimed(inner, source)
+
+
+def import_paths(
+    store: Store,
+    paths: Iterable[Path],
+    *,
+    source: str | None = None,
+    reading: Reading | None = None,
+    on_start: Callable[[Path, Source], None] = lambda path, source: None,
+) -> list[Report]:
+    """Read every export at `paths` into the store, and return a report for each file.
+
+    All paths are looked at before the first one is read, so a mistyped path changes nothing.
+    """
+    reading = reading or Reading()
+    chosen = source_named(source) if source else None
+    found = [export for path in paths for export in find_exports(path, chosen)]
+    reports = []
+    for path, one in found:
+        on_start(path, one)
+        known = msgspec.structs.replace(reading, known_owners=owner_names(store.db))
+        reports.append(import_file(store, path, one, known))
+    return reports
+
+
+def import_file(store: Store, path: Path, source: Source, reading: Reading) -> Report:
+    """Read one export into the store. Raises UserError when it cannot be opened or is not what it seems."""
+    started = time.monotonic()
+    try:
+        import_id = store.start_import(path, source.name, time.time())
+        writing = _Import(store, import_id, Report(path, source.name))
+        writing.run(source.read(path, reading))
+    except OSError as error:
+        store.commit()
+        raise UserError(f"{path} cannot be read: {error.strerror or error}.", "Look at the file.") from error
+    writing.report.seconds = time.monotonic() - started
+    return writing.report
+
+
+class _Import:
+    """Carries the records of one export into the store."""
+
+    def __init__(self, store: Store, import_id: int, report: Report) -> None:
+        self.store = store
+        self.import_id = import_id
+        self.report = report
+        self.batch: list[Message] = []
+        self.drops: list[Drop] = []
+        self.since_commit = 0
+        self.names: dict[str, str] = {}
+        self.owner_known = False
+
+    def run(self, records: Iterator[Record]) -> None:
+        batch = self.batch
+        chat_id: str | None = None
+        for record in records:
+            if type(record) is Message:
+                if record.chat_id != chat_id or len(batch) >= BATCH:
+                    self._flush()
+                    chat_id = record.chat_id
+                batch.append(record)
+                if record.is_owner and not self.owner_known:
+                    self._owner(record.platform, record.sender_id or "", record.sender_name)
+            else:
+                self._other(record)
+        self._flush()
+        torn = self.report.tear
+        self.store.note_import(
+            self.import_id,
+            self.report.totals(),
+            "torn" if torn else "whole",
+            f"{torn.place}: {torn.detail}" if torn else None,
+        )
+        self.store.commit()
+
+    def _other(self, record: Record) -> None:
+        match record:
+            case Chat():
+                self._flush()
+                self.store.note_chat(record)
+                self._tally(record.platform, record.id, record.name or record.kind)
+            case Drop():
+                self.drops.append(record)
+                self._tally("", record.chat_id or "").dropped[record.reason] += 1
+                if len(self.drops) >= BATCH:
+                    self._flush()
+            case Owner(platform=platform, account_id=account, name=name):
+                self._owner(platform, account, name)
+            case Note(text=text):
+                self.report.notes.append(text)
+            case Tear():
+                self.report.tear = record
+
+    def _owner(self, platform: str, account: str, name: str | None) -> None:
+        set_owner_account(self.store.db, self.store.account_id(platform, account, name))
+        self.owner_known = True
+
+    def _tally(self, platform: str, chat: str, name: str | None = None) -> ChatTally:
+        tally = self.report.chats.setdefault(chat, ChatTally(platform, name or chat))
+        if name:
+            tally.name = name
+        return tally
+
+    def _flush(self) -> None:
+        if self.drops:
+            self.store.add_drops(self.import_id, self.drops)
+            self.since_commit += len(self.drops)
+            self.drops.clear()
+        if self.batch:
+            first = self.batch[0]
+            added, updated = self.store.add_messages(self.batch, self.import_id)
+            tally = self._tally(first.platform, first.chat_id)
+            tally.kept += len(self.batch)
+            tally.added += added
+            tally.updated += updated
+            self.since_commit += len(self.batch)
+            self.batch.clear()
+        if self.since_commit >= COMMIT_EVERY:
+            self.store.note_import(self.import_id, self.report.totals(), "running")
+            self.store.commit()
+            self.since_commit = 0

@@ -1,0 +1,415 @@
+"""Telegram Desktop's JSON export: `result.json`, of the whole account or of a single chat.
+
+The format is what Telegram Desktop's `export_output_json.cpp` writes; docs/import.md lists its traps and the
+test that holds each one.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+from train.messages import Chat, ChatKind, Drop, Kind, Message, Owner, Reading, Record, Tear
+from train.sources.json_records import (
+    Broken,
+    Closed,
+    Known,
+    Opened,
+    Records,
+    mend,
+    open_as_utf8,
+    read_records,
+)
+
+PLATFORM = "telegram"
+
+# Bots, channels, "Replies" and login codes are nobody's conversation: all of them count as channels.
+_CHAT_KINDS = {
+    "personal_chat": ChatKind.PERSONAL,
+    "private_group": ChatKind.GROUP,
+    "private_supergroup": ChatKind.GROUP,
+    "public_supergroup": ChatKind.GROUP,
+    "saved_messages": ChatKind.SAVED,
+    "bot_chat": ChatKind.CHANNEL,
+    "private_channel": ChatKind.CHANNEL,
+    "public_channel": ChatKind.CHANNEL,
+    "replies": ChatKind.CHANNEL,
+    "verification_codes": ChatKind.CHANNEL,
+}
+# Users, basic groups and channels count their ids separately, so the id alone does not name a chat.
+_ID_SPACES = {
+    "private_group": "chat",
+    "private_supergroup": "channel",
+    "public_supergroup": "channel",
+} | dict.fromkeys(("private_channel", "public_channel"), "channel")
+# Before 2021 one integer held both: the peer's type in the bits above 32 (Telegram Desktop's data_peer_id.h).
+_PEER_SPACES = {0: "user", 1: "chat", 2: "channel"}
+_MEDIA_KINDS = {
+    "sticker": Kind.STICKER,
+    "voice_message": Kind.VOICE,
+    "video_message": Kind.VIDEO,
+    "video_file": Kind.VIDEO,
+    "animation": Kind.GIF,
+    "audio_file": Kind.AUDIO,
+}
+_START = re.compile(rb'\A\s*\{\s*"(about|personal_information|name|type|id|chats|messages)"\s*:')
+_EPOCH = datetime(1970, 1, 1)
+_SECOND = timedelta(seconds=1)
+
+
+class _Entity(Struct):
+    text: str = ""
+
+
+class _Reaction(Struct):
+    type: str = ""
+    count: int = 1
+    emoji: str | None = None
+
+
+class _Poll(Struct):
+    question: str | list[str | _Entity] = ""
+
+
+class _Raw(Struct):
+    """The keys of a message that are read; of the ones left out nothing is needed."""
+
+    id: int
+    type: str = "message"
+    date: str | None = None
+    date_unixtime: str | int | None = None
+    edited: str | None = None
+    edited_unixtime: str | int | None = None
+    from_: str | None = msgspec.field(default=None, name="from")
+    from_id: str | int | None = None
+    actor: str | None = None
+    actor_id: str | int | None = None
+    action: str | None = None
+    text: str | list[str | _Entity] = ""
+    media_type: str | None = None
+    sticker_emoji: str | None = None
+    photo: Any = None
+    file: Any = None
+    poll: _Poll | None = None
+    location_information: Any = None
+    contact_information: Any = None
+    forwarded_from: str | UnsetType | None = UNSET
+    forwarded_from_id: str | int | None = None
+    saved_from: str | None = None
+    via_bot: str | None = None
+    reply_to_message_id: int | None = None
+    reply_to_peer_id: str | int | None = None
+    reactions: list[_Reaction] | None = None
+
+
+_decode_many = msgspec.json.Decoder(list[_Raw]).decode
+_decode_one = msgspec.json.Decoder(_Raw).decode
+
+
+class TelegramJson:
+    """Reads `result.json`."""
+
+    name = "telegram-json"
+
+    def detect(self, path: Path) -> float:
+        """Return how sure it is that `path` is Telegram's `result.json`, by its first bytes."""
+        if not path.is_file() or path.suffix.lower() != ".json":
+            return 0.0
+        with path.open("rb") as stream:
+            start = open_as_utf8(stream).read(4096)
+        if not _START.match(start):
+            return 0.0
+        # `"type": "…"` beside `"messages"`, or the `about` text of a full export, are Telegram's own.
+        kinds = b"|".join(kind.encode() for kind in _CHAT_KINDS)
+        own = re.search(rb'"type"\s*:\s*"(' + kinds + rb')"', start) or b'"chats"' in start
+        return 0.95 if own else 0.6 if path.name == "result.json" else 0.3
+
+    def read(self, path: Path, reading: Reading) -> Iterator[Record]:
+        """Yield the records of the export at flat memory; see `train.messages.Source`."""
+        with path.open("rb") as stream:
+            yield from _Export(reading).records(stream)
+
+
+class _Export:
+    """One reading of one file."""
+
+    def __init__(self, reading: Reading) -> None:
+        self.reading = reading
+        self.zone = ZoneInfo(reading.timezone) if reading.timezone else None
+        self.owner_id: str | None = None
+        self.seen = 0
+        self.chat = Chat(PLATFORM, "")
+        self.saved = False
+        self.accounts: dict[str | int | None, str | None] = {}
+        self.has_topics = False
+        self.topics: dict[int, int] = {}
+
+    def records(self, stream: Any) -> Iterator[Record]:
+        pieces = read_records(
+            open_as_utf8(stream),
+            records="messages",
+            descend=frozenset({"chats", "left_chats", "list"}),
+            know=frozenset({"personal_information"}),
+            progress=self.reading.progress,
+        )
+        for piece in pieces:
+            match piece:
+                case Records():
+                    yield from self._messages(piece)
+                case Opened(scalars=scalars):
+                    yield from self._open_chat(scalars)
+                case Closed(scalars=scalars):
+                    # Keys may stand in any order, so the name can come after the messages.
+                    yield _chat(scalars, self.chat.id)
+                case Known(value=dict() as person):
+                    yield from self._found_owner(person.get("user_id"), _full_name(person))
+                case Broken(offset=offset, in_record=in_record, detail=detail):
+                    place = f"record {self.seen + 1}, byte {offset}"
+                    if in_record:
+                        self.seen += 1
+                        yield Drop("torn", place, self.chat.id or None)
+                    yield Tear(place, detail)
+
+    def _open_chat(self, scalars: dict[str, Any]) -> Iterator[Record]:
+        self.chat = _chat(scalars, "")
+        self.saved = self.chat.kind is ChatKind.SAVED
+        self.has_topics = False
+        self.topics = {}
+        yield self.chat
+        if self.saved:
+            # The chat with oneself has one's own id, and no name.
+            yield from self._found_owner(scalars.get("id"), None)
+
+    def _found_owner(self, user_id: Any, name: str | None) -> Iterator[Record]:
+        # Always a bare user id, which since 2021 may be above 32 bits: the old peer spaces do not apply here.
+        account = f"user{user_id}" if str(user_id).isdigit() and user_id else None
+        if account is not None and self.owner_id is None:
+            self.owner_id = account
+            yield Owner(PLATFORM, account, name)
+
+    def _messages(self, piece: Records) -> Iterator[Record]:
+        try:
+            raws = _decode_many(b"[" + piece.raw + b"]")
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            yield from self._one_by_one(piece)
+            return
+        for raw in raws:
+            self.seen += 1
+            yield self._message(raw)
+
+    def _one_by_one(self, piece: Records) -> Iterator[Record]:
+        for one, offset in piece:
+            self.seen += 1
+            try:
+                raw = _decode_one(one)
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                try:
+                    raw = _lenient(mend(one))
+                except (ValueError, msgspec.ValidationError):
+                    place = f"record {self.seen}, byte {offset}"
+                    yield Drop("not a readable message", place, self.chat.id or None)
+                    continue
+            yield self._message(raw)
+
+    def _message(self, raw: _Raw) -> Message | Drop:
+        time_ms, offset_min = self._time(raw)
+        if time_ms is None:
+            reason = "unsupported by the exporter" if raw.type == "unsupported" else "no date"
+            return self._drop(reason, raw)
+        service = raw.type != "message"
+        kind, text = _service(raw) if service else _content(raw)
+        if not text and kind is Kind.TEXT:
+            return self._drop("nothing in it", raw)
+        if self.has_topics or raw.action == "topic_created":
+            self._follow_topic(raw)
+        sender, sender_name = raw.from_id, raw.from_
+        if service:
+            sender, sender_name = raw.actor_id, raw.actor
+        account = self.accounts.get(sender)
+        if account is None and sender is not None:
+            account = self.accounts[sender] = _account(sender)
+        forwarded = _forwarded(raw, kind)
+        if self.saved and account is None and forwarded is None and not service:
+            account = self.owner_id
+        topic = self.topics.get(raw.id) if self.has_topics else None
+        return Message(
+            PLATFORM,
+            self.chat.id,
+            str(raw.id),
+            time_ms,
+            text,
+            kind,
+            account,
+            sender_name,
+            (account == self.owner_id) if self.owner_id is not None else None,
+            offset_min,
+            raw.id,
+            None,
+            _reply(raw) if raw.reply_to_message_id is not None else None,
+            None if topic is None else str(topic),
+            self._edited(raw) if raw.edited is not None or raw.edited_unixtime is not None else None,
+            forwarded,
+            _reactions(raw.reactions) if raw.reactions else None,
+        )
+
+    def _drop(self, reason: str, raw: _Raw) -> Drop:
+        return Drop(reason, f"record {self.seen}, message {raw.id}", self.chat.id or None)
+
+    def _time(self, raw: _Raw) -> tuple[int | None, int | None]:
+        if raw.date_unixtime is not None:
+            try:
+                seconds = int(raw.date_unixtime)
+            except ValueError:
+                seconds = 0
+            if seconds > 0:
+                return seconds * 1000, None if raw.date is None else _offset_min(raw.date, seconds)
+        return self._local_ms(raw.date), None
+
+    def _local_ms(self, date: str | None) -> int | None:
+        """Return the time of a printed local date: in the zone that was told, else in this machine's."""
+        if date is None:
+            return None
+        try:
+            local = datetime.fromisoformat(date)
+            moment = local.replace(tzinfo=self.zone) if self.zone else local.astimezone()
+            ms = int(moment.timestamp() * 1000)
+        except (ValueError, OverflowError, OSError):
+            return None
+        # Exports of some years print 1970 where there is no date.
+        return ms if ms > 86_400_000 else None
+
+    def _edited(self, raw: _Raw) -> int | None:
+        if raw.edited_unixtime is not None:
+            try:
+                return int(raw.edited_unixtime) * 1000 or None
+            except ValueError:
+                return None
+        return self._local_ms(raw.edited) if raw.edited is not None else None
+
+    def _follow_topic(self, raw: _Raw) -> None:
+        # Messages carry no topic: each is a reply to the row that created it, or to a message in it.
+        if raw.action == "topic_created":
+            self.has_topics = True
+            self.topics[raw.id] = raw.id
+        elif raw.reply_to_message_id is not None and raw.reply_to_peer_id is None:
+            topic = self.topics.get(raw.reply_to_message_id)
+            if topic is not None:
+                self.topics[raw.id] = topic
+
+
+def _chat(scalars: dict[str, Any], fallback_id: str) -> Chat:
+    kind = scalars.get("type")
+    number = scalars.get("id")
+    space = _ID_SPACES.get(kind, "user") if isinstance(kind, str) and kind in _CHAT_KINDS else ""
+    name = scalars.get("name")
+    return Chat(
+        PLATFORM,
+        # A chat whose type came late keeps the id it was opened with.
+        fallback_id or (f"{space}{number}" if number is not None else "unknown"),
+        name if isinstance(name, str) and name else None,
+        _CHAT_KINDS.get(kind) if isinstance(kind, str) else None,
+    )
+
+
+def _account(peer: str | int | None) -> str | None:
+    """Return `user123`, `chat123` or `channel123`, whichever way the export wrote it."""
+    if isinstance(peer, str):
+        if not peer.isdigit():
+            return peer or None
+        peer = int(peer)
+    if not peer or peer < 0:
+        return None
+    return f"{_PEER_SPACES.get(peer >> 32, 'user')}{peer & 0xFFFFFFFF if peer >> 32 < 3 else peer}"
+
+
+def _offset_min(date: str, seconds: int) -> int | None:
+    try:
+        # Read as if it were UTC, the printed time is as far ahead as the clock was.
+        ahead = (datetime.fromisoformat(date) - _EPOCH) // _SECOND - seconds
+    except (ValueError, TypeError):
+        return None
+    return round(ahead / 60) if abs(ahead) <= 50_400 else None
+
+
+def _content(raw: _Raw) -> tuple[Kind, str]:
+    text = raw.text if type(raw.text) is str else _text(raw.text)
+    if raw.media_type is not None:
+        kind = _MEDIA_KINDS.get(raw.media_type, Kind.MEDIA)
+        return (kind, raw.sticker_emoji or "") if kind is Kind.STICKER else (kind, text)
+    if raw.photo is not None:
+        return Kind.PHOTO, text
+    if raw.file is not None:
+        return Kind.FILE, text
+    if raw.poll is not None:
+        return Kind.POLL, _text(raw.poll.question)
+    if raw.location_information is not None:
+        return Kind.LOCATION, text
+    if raw.contact_information is not None:
+        return Kind.CONTACT, text
+    return Kind.TEXT, text
+
+
+def _service(raw: _Raw) -> tuple[Kind, str]:
+    kind = Kind.CALL if raw.action in ("phone_call", "group_call", "conference_call") else Kind.SERVICE
+    return kind, raw.action or raw.type
+
+
+def _text(text: str | list[str | _Entity]) -> str:
+    if isinstance(text, str):
+        return text
+    return "".join([part if isinstance(part, str) else part.text for part in text])
+
+
+def _forwarded(raw: _Raw, kind: Kind) -> str | None:
+    if raw.forwarded_from is not UNSET:
+        return raw.forwarded_from or ""
+    if raw.forwarded_from_id is not None:
+        return ""
+    if raw.saved_from is not None:
+        return raw.saved_from
+    # What an inline bot wrote is not the sender's own words either.
+    return raw.via_bot if kind is Kind.TEXT else None
+
+
+def _reply(raw: _Raw) -> str | None:
+    # With a peer it is a reply to a message of another chat.
+    return None if raw.reply_to_peer_id is not None else str(raw.reply_to_message_id)
+
+
+def _reactions(reactions: list[_Reaction]) -> str:
+    return json.dumps([[r.emoji or f"[{r.type}]", r.count] for r in reactions], ensure_ascii=False)
+
+
+def _full_name(person: dict[str, Any]) -> str | None:
+    names = [person.get("first_name"), person.get("last_name")]
+    return " ".join(name for name in names if isinstance(name, str) and name) or None
+
+
+def _lenient(value: Any) -> _Raw:
+    """Return the message in a decoded object whose unimportant keys may have unexpected types."""
+    if not isinstance(value, dict):
+        raise ValueError("a message is an object")
+    try:
+        return msgspec.convert(value, _Raw)
+    except msgspec.ValidationError:
+        needed = (
+            "id",
+            "type",
+            "date",
+            "date_unixtime",
+            "from",
+            "from_id",
+            "text",
+            "action",
+            "forwarded_from",
+        )
+        return msgspec.convert({key: value[key] for key in needed if key in value}, _Raw, strict=False)
+
+
+SOURCE = TelegramJson()

@@ -1,0 +1,303 @@
+"""The message store: one SQLite file, `data/messages.db`, that only its owner can read.
+
+Importing writes it in batches, so that an import that is killed leaves it whole with what was read so far;
+reading the same export again then adds only what is missing. `PRAGMA user_version` counts the migrations
+that were applied: named functions, in the order of `MIGRATIONS`.
+"""
+
+import os
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from persona.errors import UserError
+from persona.paths import PRIVATE_DIR_MODE, PRIVATE_FILE_MODE, make_private_dir
+from train.messages import Chat, ChatKind, Drop, Kind, Message
+from train.people import Person, attach_account
+
+FILE_NAME = "messages.db"
+
+Row = tuple[Any, ...]
+
+
+def m001_first_tables(db: sqlite3.Connection) -> None:
+    """Imports and their drops, chats, people and their accounts, messages."""
+    for statement in (
+        """CREATE TABLE imports (
+            id INTEGER PRIMARY KEY,
+            path TEXT NOT NULL, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
+            source TEXT NOT NULL, started REAL NOT NULL,
+            status TEXT NOT NULL CHECK (status IN ('running', 'whole', 'torn', 'interrupted')),
+            kept INTEGER NOT NULL DEFAULT 0, dropped INTEGER NOT NULL DEFAULT 0,
+            added INTEGER NOT NULL DEFAULT 0, updated INTEGER NOT NULL DEFAULT 0,
+            tear TEXT) STRICT""",
+        """CREATE TABLE drops (
+            import_id INTEGER NOT NULL REFERENCES imports(id) ON DELETE CASCADE,
+            reason TEXT NOT NULL, place TEXT NOT NULL, chat TEXT) STRICT""",
+        """CREATE TABLE chats (
+            id INTEGER PRIMARY KEY, platform TEXT NOT NULL, chat TEXT NOT NULL,
+            name TEXT, kind TEXT, UNIQUE (platform, chat)) STRICT""",
+        """CREATE TABLE people (
+            id INTEGER PRIMARY KEY, name TEXT, named_by_hand INTEGER NOT NULL DEFAULT 0,
+            is_owner INTEGER NOT NULL DEFAULT 0) STRICT""",
+        """CREATE TABLE accounts (
+            id INTEGER PRIMARY KEY, platform TEXT NOT NULL, account TEXT NOT NULL,
+            name TEXT, person_id INTEGER NOT NULL REFERENCES people(id),
+            UNIQUE (platform, account)) STRICT""",
+        """CREATE TABLE messages (
+            id INTEGER PRIMARY KEY,
+            chat_id INTEGER NOT NULL REFERENCES chats(id), message TEXT NOT NULL,
+            time_ms INTEGER NOT NULL, seq INTEGER NOT NULL, offset_min INTEGER,
+            sender_id INTEGER REFERENCES accounts(id), kind TEXT NOT NULL, text TEXT NOT NULL,
+            reply_to TEXT, topic TEXT, edited_ms INTEGER, forwarded_from TEXT, reactions TEXT, slot TEXT,
+            import_id INTEGER NOT NULL REFERENCES imports(id),
+            UNIQUE (chat_id, message)) STRICT""",
+        "CREATE INDEX messages_slot ON messages (chat_id, slot) WHERE slot IS NOT NULL",
+        "CREATE INDEX accounts_person ON accounts (person_id)",
+    ):
+        db.execute(statement)
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (m001_first_tables,)
+
+_COLUMNS = (
+    "chat_id, message, time_ms, seq, offset_min, sender_id, kind, text, reply_to, topic, edited_ms, "
+    "forwarded_from, reactions, slot, import_id"
+)
+_INSERT = f"INSERT INTO messages ({_COLUMNS}) VALUES ({', '.join('?' * 15)}) ON CONFLICT DO NOTHING"
+# What was deleted stays deleted and what was edited stays edited when an older export is read again.
+_UPDATE = """UPDATE messages SET time_ms = ?3, offset_min = ?5, sender_id = coalesce(?6, sender_id),
+    kind = ?7, text = ?8, reply_to = ?9, topic = ?10, edited_ms = ?11, forwarded_from = ?12, reactions = ?13
+    WHERE chat_id = ?1 AND message = ?2 AND kind != 'deleted' AND coalesce(?11, 0) >= coalesce(edited_ms, 0)
+    AND (time_ms, offset_min, kind, text, reply_to, topic, edited_ms, forwarded_from, reactions)
+        IS NOT (?3, ?5, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"""
+_MEDIA_KINDS = frozenset(
+    {Kind.STICKER, Kind.PHOTO, Kind.VIDEO, Kind.GIF, Kind.VOICE, Kind.AUDIO, Kind.FILE, Kind.MEDIA}
+)
+
+
+class Store:
+    """The open message store."""
+
+    def __init__(self, db: sqlite3.Connection, path: Path) -> None:
+        """Wrap an open, migrated database; `open_store` makes one."""
+        self.db = db
+        self.path = path
+        self._chats: dict[tuple[str, str], int] = {}
+        self._chats_seen: dict[tuple[str, str], Chat] = {}
+        self._accounts: dict[tuple[str, str], tuple[int, str | None]] = {}
+        self.joined: list[tuple[str, str, Person]] = []
+        """Accounts (platform, name) that became part of a person known from another platform."""
+
+    def close(self) -> None:
+        """Close the file; what was not committed is not kept."""
+        self.db.close()
+
+    def commit(self) -> None:
+        """Make everything since the last commit last."""
+        self.db.commit()
+
+    def start_import(self, path: Path, source: str, now: float) -> int:
+        """Note in the ledger that `path` is being read, and return the import's id."""
+        stat = path.stat()
+        place = str(path.resolve())
+        self.db.execute("UPDATE imports SET status = 'interrupted' WHERE path = ? AND status = 'running'", [place])
+        cursor = self.db.execute(
+            "INSERT INTO imports (path, size, mtime_ns, source, started, status) VALUES (?, ?, ?, ?, ?, 'running')",
+            [place, stat.st_size, stat.st_mtime_ns, source, now],
+        )
+        self.commit()
+        return int(cursor.lastrowid or 0)
+
+    def note_import(self, import_id: int, counts: Counter[str], status: str, tear: str | None = None) -> None:
+        """Write the counts so far (`kept`, `dropped`, `added`, `updated`) and the status to the ledger."""
+        self.db.execute(
+            "UPDATE imports SET kept = ?, dropped = ?, added = ?, updated = ?, status = ?, tear = ? WHERE id = ?",
+            [*(counts[name] for name in ("kept", "dropped", "added", "updated")), status, tear, import_id],
+        )
+
+    def add_drops(self, import_id: int, drops: Sequence[Drop]) -> None:
+        """Write down what was not kept, why, and where it stands."""
+        self.db.executemany(
+            "INSERT INTO drops VALUES (?, ?, ?, ?)",
+            [(import_id, d.reason, d.place, d.chat_id) for d in drops],
+        )
+
+    def chat_id(self, platform: str, chat: str) -> int:
+        """Return the row id of a chat, making the row when it is new."""
+        key = (platform, chat)
+        if key not in self._chats:
+            self.db.execute("INSERT INTO chats (platform, chat) VALUES (?, ?) ON CONFLICT DO NOTHING", key)
+            found = self.db.execute("SELECT id FROM chats WHERE platform = ? AND chat = ?", key).fetchone()
+            self._chats[key] = found[0]
+        return self._chats[key]
+
+    def note_chat(self, chat: Chat) -> None:
+        """Write a chat's name and kind where they are known."""
+        if self._chats_seen.get((chat.platform, chat.id)) != chat:
+            self._chats_seen[chat.platform, chat.id] = chat
+            self.db.execute(
+                "UPDATE chats SET name = coalesce(?, name), kind = coalesce(?, kind) WHERE id = ?",
+                [chat.name, chat.kind, self.chat_id(chat.platform, chat.id)],
+            )
+
+    def account_id(self, platform: str, account: str, name: str | None) -> int:
+        """Return the row id of an account, joining a new one to its person, and keep its newest name."""
+        key = (platform, account)
+        known = self._accounts.get(key)
+        if known is not None and (name is None or known[1] == name):
+            return known[0]
+        row_id, joined = attach_account(self.db, platform, account, name)
+        if joined is not None:
+            self.joined.append((platform, name or account, joined))
+        self._accounts[key] = (row_id, name)
+        return row_id
+
+    def add_messages(self, messages: Sequence[Message], import_id: int) -> tuple[int, int]:
+        """Store messages of one chat. Returns how many were new, and how many changed what was known."""
+        if not messages:
+            return 0, 0
+        chat = self.chat_id(messages[0].platform, messages[0].chat_id)
+        rows = [self._row(chat, message, import_id) for message in messages]
+        replaced = 0
+        if messages[0].slot is not None:
+            rows, replaced = self._fill_slots(chat, rows)
+        before = self.db.total_changes
+        self.db.executemany(_INSERT, rows)
+        added = self.db.total_changes - before
+        if added == len(rows):
+            return added, replaced
+        self.db.executemany(_UPDATE, [row[:13] for row in rows])
+        return added, replaced + self.db.total_changes - before - added
+
+    def _row(self, chat: int, m: Message, import_id: int) -> Row:
+        sender = None
+        if m.sender_id is not None:
+            known = self._accounts.get((m.platform, m.sender_id))
+            if known is not None and known[1] == m.sender_name:
+                sender = known[0]
+            else:
+                sender = self.account_id(m.platform, m.sender_id, m.sender_name)
+        return (
+            chat, m.id, m.time_ms, m.seq, m.offset_min, sender, m.kind._value_, m.text, m.reply_to, m.topic,
+            m.edited_ms, m.forwarded_from, m.reactions, m.slot, import_id,
+        )  # fmt: skip
+
+    def _fill_slots(self, chat: int, rows: list[Row]) -> tuple[list[Row], int]:
+        """Put edited, deleted and named-medium versions in the place of the version that is stored.
+
+        For formats without ids: the id holds the text, so another version of a message has another id and
+        is recognised by its slot. Returns the rows still to be stored, and how many were replaced here.
+        """
+        left: list[Row] = []
+        replaced = 0
+        for row in rows:
+            stored = self.db.execute(
+                "SELECT id, message, kind, edited_ms FROM messages WHERE chat_id = ? AND slot = ?",
+                [chat, row[13]],
+            ).fetchall()
+            if not stored or any(message == row[1] for _, message, _, _ in stored):
+                left.append(row)
+                continue
+            same = [old for old in stored if _is_version(old[2], old[3], row[6], row[10])]
+            if not same:
+                left.append(row)
+            elif _is_newer(same[0][2], same[0][3], row[6], row[10]):
+                known = self.db.execute(
+                    "SELECT 1 FROM messages WHERE chat_id = ? AND message = ?", [chat, row[1]]
+                ).fetchone()
+                if known is None:
+                    self.db.execute(
+                        "UPDATE messages SET message = ?, kind = ?, text = ?, edited_ms = ? WHERE id = ?",
+                        [row[1], row[6], row[7], row[10], same[0][0]],
+                    )
+                    replaced += 1
+        return left, replaced
+
+    def chats(self) -> Iterator[tuple[int, str, str | None, ChatKind | None]]:
+        """Yield every chat: row id, platform, name, kind; in the order they were first seen."""
+        for row in self.db.execute("SELECT id, platform, name, kind FROM chats ORDER BY id").fetchall():
+            yield row[0], row[1], row[2], ChatKind(row[3]) if row[3] else None
+
+    def count(self) -> int:
+        """Return how many messages the store holds."""
+        return int(self.db.execute("SELECT count(*) FROM messages").fetchone()[0])
+
+
+def _is_version(old_kind: str, old_edited: int | None, kind: str, edited: int | None) -> bool:
+    """Return whether two different texts in one slot are versions of one message."""
+    if kind == Kind.DELETED or old_kind == Kind.DELETED or edited or old_edited:
+        return True
+    return kind in _MEDIA_KINDS and old_kind in _MEDIA_KINDS and Kind.MEDIA in (kind, old_kind)
+
+
+def _is_newer(old_kind: str, old_edited: int | None, kind: str, edited: int | None) -> bool:
+    if old_kind == Kind.DELETED or kind == Kind.DELETED:
+        return old_kind != Kind.DELETED
+    if edited or old_edited:
+        return (edited or 0) >= (old_edited or 0)
+    return old_kind == Kind.MEDIA
+
+
+@contextmanager
+def open_store(data: Path, *, create: bool = True) -> Iterator[Store]:
+    """Open `data/messages.db`, bringing its tables up to date, and close it afterwards.
+
+    Without `create`, a missing store is a UserError that says to import first.
+    """
+    path = data / FILE_NAME
+    if not create and not path.is_file():
+        raise UserError(f"There are no messages in {data} yet.", "Read an export first: greenroom import PATH.")
+    db = _connect(data, path)
+    try:
+        _migrate(db, path)
+        yield Store(db, path)
+        db.commit()
+    except sqlite3.OperationalError as error:
+        if "locked" in str(error):
+            raise UserError(f"{path} is in use.", "Wait until the other import has finished.") from error
+        if "full" in str(error):
+            raise UserError(f"No space is left for {path}.", "Make room and import again.") from error
+        if "readonly" in str(error):
+            raise UserError(f"{path} cannot be written to.", "Look at its permissions.") from error
+        raise
+    except sqlite3.DatabaseError as error:
+        if "not a database" in str(error) or "malformed" in str(error):
+            raise UserError(f"{path} is not a message store.", "Move it away and import the exports again.") from error
+        raise
+    finally:
+        db.close()
+
+
+def _connect(data: Path, path: Path) -> sqlite3.Connection:
+    new = not data.exists()
+    make_private_dir(data)
+    try:
+        if new:
+            data.chmod(PRIVATE_DIR_MODE)
+        # SQLite gives its journals the mode of the database, so the mode is set before the first write.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, PRIVATE_FILE_MODE))
+        path.chmod(PRIVATE_FILE_MODE)
+        db = sqlite3.connect(path, timeout=30)
+    except (OSError, sqlite3.OperationalError) as error:
+        raise UserError(f"{path} cannot be opened: {error}.", "Choose another place with --data DIR.") from error
+    db.execute("PRAGMA foreign_keys = ON")
+    return db
+
+
+def _migrate(db: sqlite3.Connection, path: Path) -> None:
+    done = int(db.execute("PRAGMA user_version").fetchone()[0])
+    if done > len(MIGRATIONS):
+        raise UserError(f"{path} was written by a newer Greenroom.", "Update Greenroom.")
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = NORMAL")
+    # The index of a batch stays in memory: 32 MiB.
+    db.execute("PRAGMA cache_size = -32768")
+    for number, migration in enumerate(MIGRATIONS[done:], start=done + 1):
+        db.execute("BEGIN IMMEDIATE")
+        migration(db)
+        db.execute(f"PRAGMA user_version = {number}")
+        db.commit()
