@@ -178,6 +178,8 @@ class _Export:
             return Drop("expired or view-once message", place, self.chat.id)
         if kind is Kind.TEXT and text == "null" and not self.shape[0]:
             return Drop("expired or view-once message", place, self.chat.id)
+        if kind is Kind.SERVICE and author == self.chat.name and self.chat.kind is ChatKind.GROUP:
+            author = None  # the app speaks in the group's name; nobody is called that
         time_ms, offset_min = self._utc(local)
         return self._message(header.stamp, author, kind, text, edited, time_ms, offset_min)
 
