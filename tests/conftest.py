@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from persona.bases import SMOLLM2
-
-ROOT = Path(__file__).resolve().parents[1]
-DATA = Path(os.environ.get("GREENROOM_DATA") or ROOT / "data").resolve()
-SAMPLE_CAST = ROOT / "samples" / "personas"
+from tests.endpoints import DATA, SAMPLE_CAST, start_endpoint
 
 
 @pytest.fixture(autouse=True)
@@ -51,24 +44,6 @@ def models_only(base_gguf: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     return data
 
 
-def start_endpoint(*arguments: str, timeout: float = 180) -> tuple[subprocess.Popen[str], str]:
-    """`greenroom serve` as a person starts it, on a free port: the process and its URL once it is ready."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "scripts.cli", "serve", "--port", "0", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=ROOT,
-    )
-    assert process.stdout is not None
-    assert process.stderr is not None
-    url = re.search(r"http://\S+/v1", process.stdout.readline())
-    if url is None:
-        process.kill()
-        raise AssertionError(f"the endpoint did not start: {process.stderr.read()}")
-    return process, url[0]
-
-
 @pytest.fixture(scope="session")
 def endpoint(models_only: Path) -> Iterator[str]:
     """The URL of a real endpoint: llama.cpp and the sample cast."""
@@ -76,3 +51,13 @@ def endpoint(models_only: Path) -> Iterator[str]:
     yield url
     process.terminate()
     assert process.wait(30) == 0
+
+
+@pytest.fixture(scope="session")
+def vllm_endpoint(models_only: Path, base_weights: Path) -> Iterator[str]:
+    """The URL of the same cast served by vLLM on the CPU, the persona layer inside its process."""
+    cast = ("--personas", str(SAMPLE_CAST), "--data", str(models_only))
+    process, url = start_endpoint("--engine", "vllm", "--context", "1024", *cast)
+    yield url
+    process.terminate()
+    process.wait(60)

@@ -65,6 +65,7 @@ class LlamaCpp:
             UserError: a base model is missing, or an adapter does not belong to it.
         """
         self._sockets = tempfile.TemporaryDirectory(prefix="greenroom-")
+        self._key = secrets.token_urlsafe(32)
         self._threads = threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else threads
         self._workers = ThreadPoolExecutor(MAX_WAITING, thread_name_prefix="llamacpp")
         self._servers: dict[str, xllamacpp.Server] = {}
@@ -102,7 +103,7 @@ class LlamaCpp:
         if self._threads:
             params.cpuparams.n_threads = params.cpuparams_batch.n_threads = self._threads
         params.hostnames = [str(Path(self._sockets.name) / f"{len(self._servers)}.sock")]
-        params.api_keys = [secrets.token_urlsafe(32)]
+        params.api_keys = [self._key]
         params.ui = params.endpoint_slots = params.endpoint_props = False
         params.offline = True
         try:

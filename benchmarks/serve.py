@@ -1,0 +1,119 @@
+"""The endpoint's speed: a persona against its base, and the endpoint against the bare engine, in one run.
+
+    python benchmarks/serve.py [--tokens 128] [--rounds 5]
+
+Everything runs on this machine: llama.cpp, the default base model, the first persona of the sample cast. Rounds
+alternate, so that a machine that slows down slows everything; the medians are printed with their ratios.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import httpx
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from persona.bases import DEFAULT  # noqa: E402
+from persona.card import Card, Persona, load_personas, write_card  # noqa: E402
+from persona.paths import data_dir  # noqa: E402
+from server.engines.llamacpp import LlamaCpp  # noqa: E402
+from tests.endpoints import start_endpoint  # noqa: E402
+
+QUESTION = "hey, what's up? tell me about your week"
+
+
+def has_text(chunk: bytes) -> bool:
+    """Whether a chunk of a streamed reply carries text, and is not a role, a usage or the end."""
+    return chunk.startswith(b"{") and bool(json.loads(chunk)["choices"][0]["delta"].get("content"))
+
+
+def over_http(url: str, model: str, tokens: int) -> tuple[float, float]:
+    """Seconds to the first token and tokens a second after it, of a streamed reply through the endpoint."""
+    body = {
+        "model": model,
+        "messages": [{"role": "user", "content": QUESTION}],
+        "max_tokens": tokens,
+        "ignore_eos": True,
+        "stream": True,
+        "temperature": 0.8,
+        "seed": 1,
+    }
+    started = time.perf_counter()
+    with httpx.stream("POST", f"{url}/chat/completions", json=body, timeout=300) as response:
+        stamps = [time.perf_counter() for line in response.iter_lines() if has_text(line[6:].encode())]
+    return stamps[0] - started, (len(stamps) - 1) / (stamps[-1] - stamps[0])
+
+
+def bare(engine: LlamaCpp, persona: Persona, tokens: int) -> tuple[float, float]:
+    """The same from llama.cpp's own server object, called in this process: the floor."""
+    (server,) = engine._servers.values()
+    body = {
+        "messages": [{"role": persona.interlocutor, "content": QUESTION}],
+        "chat_template_kwargs": {"speaker": persona.speaker},
+        "lora": engine._adapters[persona.id],
+        "max_tokens": tokens,
+        "ignore_eos": True,
+        "stream": True,
+        "temperature": 0.8,
+        "seed": 1,
+    }
+    stamps: list[float] = []
+
+    def arrived(chunk: bytes) -> bool:
+        if has_text(chunk):
+            stamps.append(time.perf_counter())
+        return False
+
+    started = time.perf_counter()
+    server.handle_chat_completions(json.dumps(body).encode(), arrived)
+    return stamps[0] - started, (len(stamps) - 1) / (stamps[-1] - stamps[0])
+
+
+def main() -> None:
+    """Run the rounds and print medians and ratios."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tokens", type=int, default=128)
+    parser.add_argument("--rounds", type=int, default=5)
+    arguments = parser.parse_args()
+    persona = load_personas(ROOT / "samples" / "personas")[0][0]
+    with tempfile.TemporaryDirectory() as folder:
+        cast = Path(folder)
+        shutil.copytree(persona.folder, cast / persona.id)
+        write_card(cast / "base", Card(speaker=persona.speaker, base=DEFAULT, owner=persona.card.owner))
+        engine = LlamaCpp(load_personas(cast)[0], data_dir().resolve())
+        process, url = start_endpoint("--personas", folder, "--data", str(data_dir().resolve()))
+        rates: dict[str, list[float]] = {"base": [], "persona": [], "bare persona": []}
+        first: dict[str, list[float]] = {name: [] for name in rates}
+        try:
+            for _ in range(arguments.rounds + 1):
+                for name, (wait, rate) in (
+                    ("base", over_http(url, "base", arguments.tokens)),
+                    ("persona", over_http(url, persona.id, arguments.tokens)),
+                    ("bare persona", bare(engine, persona, arguments.tokens)),
+                ):
+                    first[name].append(wait)
+                    rates[name].append(rate)
+        finally:
+            process.terminate()
+            process.wait()
+            engine.close()
+    # The first round fills caches and is not counted.
+    medians = {name: statistics.median(values[1:]) for name, values in rates.items()}
+    for name, rate in medians.items():
+        wait = statistics.median(first[name][1:]) * 1000
+        print(f"{name:13} {rate:7.1f} tokens/s   first token after {wait:6.1f} ms")
+    print(f"persona / base          {medians['persona'] / medians['base']:.2f}")
+    print(f"endpoint / bare engine  {medians['persona'] / medians['bare persona']:.2f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,114 @@
+"""`greenroom personas`: who can be served; add, remove, export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from scripts.options import Data
+
+personas = typer.Typer(name="personas", help="Personas: list, add, remove, export.", no_args_is_help=False)
+
+
+@personas.callback(invoke_without_command=True)
+def list_personas(context: typer.Context, data: Data = None) -> None:
+    """List the personas, and what is wrong with those that cannot be served."""
+    if context.invoked_subcommand:
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    from persona.card import load_personas
+    from persona.paths import data_dir, personas_dir
+
+    folder = personas_dir(data_dir(data))
+    found, broken = load_personas(folder)
+    if not found and not broken:
+        print(f"No personas in {folder}. `greenroom train` makes them; `greenroom demo` shows the sample cast.")
+        return
+    table = Table("id", "speaker", "base", "adapter", "held-out loss")
+    for persona in found:
+        made_by = persona.card.made_by
+        loss = made_by.get("held_out_loss", "")
+        base = made_by.get("held_out_loss_base", "")
+        table.add_row(
+            persona.id,
+            persona.speaker,
+            persona.card.base,
+            "yes" if persona.adapter else "none",
+            f"{loss} (base {base})" if loss else "",
+        )
+    console = Console()
+    console.print(table)
+    for error in broken:
+        console.print(f"broken: {error}", markup=False)
+
+
+@personas.command()
+def add(
+    folder: Annotated[Path, typer.Argument(help="A persona's folder: persona.toml, and adapter/ if it has one.")],
+    data: Data = None,
+) -> None:
+    """Copy a persona from elsewhere. One with the same id is kept in .previous."""
+    from persona.card import load_persona
+    from persona.errors import UserError
+    from persona.paths import data_dir, personas_dir
+    from train.register import copy_persona
+
+    persona = load_persona(folder.expanduser())
+    target = personas_dir(data_dir(data))
+    if target.resolve() == persona.folder.resolve().parent:
+        raise UserError(f"{folder} is among your personas already.")
+    added = copy_persona(persona, target)
+    print(f"{added.speaker} is now the persona {added.id}.")
+
+
+@personas.command()
+def remove(
+    identity: Annotated[str, typer.Argument(metavar="ID", help="Whom to remove.")],
+    data: Data = None,
+) -> None:
+    """Stop serving a persona. Its folder is moved to .previous, from where `add` brings it back."""
+    from train.register import keep_previous
+
+    kept = keep_previous(*_existing(identity, data))
+    print(f"{identity} is no longer served; its folder is {kept}.")
+
+
+@personas.command()
+def export(
+    identity: Annotated[str, typer.Argument(metavar="ID", help="Whom to export.")],
+    out: Annotated[Path, typer.Argument(help="The file to write.")],
+    data: Data = None,
+) -> None:
+    """Write a persona's adapter as a GGUF file for llama.cpp, Ollama and other tools."""
+    from persona.bases import gguf_path
+    from persona.card import load_persona
+    from persona.errors import UserError
+    from persona.gguf_lora import convert
+    from persona.paths import data_dir
+
+    folder, _ = _existing(identity, data)
+    persona = load_persona(folder / identity)
+    if persona.adapter is None:
+        raise UserError(f"{identity} has no adapter: it is the base model with a name.")
+    if out.exists():
+        raise UserError(f"{out} exists already.", "Choose another name.")
+    convert(persona.adapter, gguf_path(persona.card.base, data_dir(data)), out)
+    print(f"{out} is written ({out.stat().st_size / 1e6:.1f} MB).")
+
+
+def _existing(identity: str, data: Path | None) -> tuple[Path, str]:
+    """The personas' folder and the id, once it is sure that there is such a persona."""
+    from persona.card import CARD_NAME
+    from persona.errors import UserError
+    from persona.paths import data_dir, personas_dir
+
+    folder = personas_dir(data_dir(data))
+    there = sorted(path.parent.name for path in folder.glob(f"*/{CARD_NAME}"))
+    if identity not in there:
+        names = f"There are: {', '.join(there)}." if there else f"There are none in {folder}."
+        raise UserError(f"there is no persona {identity!r}.", names)
+    return folder, identity
