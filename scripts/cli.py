@@ -30,7 +30,7 @@ app = typer.Typer(
     add_completion=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    rich_markup_mode="rich",
+    rich_markup_mode="markdown",
 )
 app.command("import", rich_help_panel="From chats to personas")(import_exports)
 app.add_typer(people, name="people", rich_help_panel="From chats to personas")

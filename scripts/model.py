@@ -41,20 +41,20 @@ def fetch(
 
 @model.command()
 def convert(name: Name = DEFAULT, data: Data = None) -> None:
-    """Turn a base model's GGUF into safetensors, which axolotl and vLLM read. Needs the training environment."""
+    """Turn a base model's GGUF into safetensors, which axolotl and vLLM read. Needs the environment of either."""
     import subprocess
 
     from persona.bases import gguf_path
     from persona.errors import UserError
     from persona.paths import data_dir, models_dir
-    from train.environment import training_environ, training_python
+    from train.environment import conversion_python, training_environ
 
     gguf = gguf_path(name, data_dir(data))
     folder = models_dir(data_dir(data)) / gguf.stem
     if (folder / "config.json").is_file():
         print(f"{folder} was there already.")
         return
-    python = training_python()
+    python = conversion_python()
     environ = {**training_environ(python), "HF_HUB_OFFLINE": "1"}
     print(f"Converting {gguf.name} (about a minute)…", flush=True)
     done = subprocess.run(

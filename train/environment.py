@@ -34,6 +34,21 @@ def training_python() -> Path:
     )
 
 
+def conversion_python() -> Path:
+    """A Python with transformers, to convert a base model: that of training, or else of `.venv-vllm`.
+
+    Raises:
+        UserError: there is neither.
+    """
+    try:
+        return training_python()
+    except UserError:
+        for folder in (Path.cwd(), ROOT):
+            if (folder / ".venv-vllm" / "bin" / "python").is_file():
+                return folder / ".venv-vllm" / "bin" / "python"
+        raise
+
+
 def training_environ(python: Path, threads: int = 0) -> Mapping[str, str]:
     """The environment for axolotl: its own tools first on PATH, our modules importable, nothing told to anybody.
 
