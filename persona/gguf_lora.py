@@ -12,6 +12,7 @@ import math
 import os
 import re
 import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -115,24 +116,11 @@ def convert(adapter: Path, base_gguf: Path, out: Path) -> None:
     import gguf
 
     config = read_config(adapter)
-    reader = gguf.GGUFReader(base_gguf)
-    architecture: str = reader.fields["general.architecture"].contents()
-    if architecture not in _FAMILIES:
-        raise UserError(
-            f"{base_gguf}: adapters for {architecture} models cannot be converted yet.",
-            f"Known families: {', '.join(sorted(_FAMILIES))}. vLLM (`--engine vllm`) serves others.",
-        )
-
-    def number(key: str) -> int:
-        return int(reader.fields[f"{architecture}.{key}"].contents())
-
-    shapes = {tensor.name: tuple(int(n) for n in tensor.shape) for tensor in reader.tensors}
+    base = _read_base(base_gguf)
+    architecture, shapes, heads = base.architecture, base.shapes, base.heads
     names = gguf.get_tensor_name_map(
-        next(arch for arch, name in gguf.MODEL_ARCH_NAMES.items() if name == architecture),
-        number("block_count"),
+        next(arch for arch, name in gguf.MODEL_ARCH_NAMES.items() if name == architecture), base.blocks
     )
-    heads = {"q_proj": number("attention.head_count"), "k_proj": number("attention.head_count_kv")}
-
     writer = gguf.GGUFWriter(out, architecture)
     writer.add_type("adapter")
     writer.add_string("adapter.type", "lora")
@@ -152,6 +140,39 @@ def convert(adapter: Path, base_gguf: Path, out: Path) -> None:
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
+
+
+class _Base(msgspec.Struct, frozen=True):
+    """What conversion needs of the base model: its family, layers, heads by projection, and matrices' shapes."""
+
+    architecture: str
+    blocks: int
+    heads: dict[str, int]
+    shapes: dict[str, tuple[int, ...]]
+
+
+@cache
+def _read_base(path: Path) -> _Base:
+    # Read once for a whole cast: the reader also unpacks the vocabulary, which takes it most of a second.
+    import gguf
+
+    try:
+        reader = gguf.GGUFReader(path)
+    except (OSError, ValueError, IndexError) as error:
+        raise UserError(f"{path} is not a GGUF model file ({error}).", "`greenroom model fetch` brings one.") from error
+    architecture: str = reader.fields["general.architecture"].contents()
+    if architecture not in _FAMILIES:
+        raise UserError(
+            f"{path}: adapters for {architecture} models cannot be converted yet.",
+            f"Known families: {', '.join(sorted(_FAMILIES))}. vLLM (`--engine vllm`) serves others.",
+        )
+
+    def number(key: str) -> int:
+        return int(reader.fields[f"{architecture}.{key}"].contents())
+
+    heads = {"q_proj": number("attention.head_count"), "k_proj": number("attention.head_count_kv")}
+    shapes = {tensor.name: tuple(int(n) for n in tensor.shape) for tensor in reader.tensors}
+    return _Base(architecture, number("block_count"), heads, shapes)
 
 
 def _check_shape(adapter: Path, key: str, matrix: Matrix, base: tuple[int, ...] | None, side: str) -> None:
