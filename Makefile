@@ -35,7 +35,7 @@ test: .venv/.ready-dev setup lint setup-train setup-vllm  ## everything, the rea
 	@$(BIN)/python -m pytest
 
 test-fast: .venv/.ready-dev setup lint  ## what needs neither axolotl nor vLLM
-	@$(BIN)/python -m pytest -m "not train and not vllm and not slow"
+	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "not train and not vllm and not slow"
 
 lint: .venv/.ready-dev  ## ruff, mypy, import-linter
 	@$(BIN)/ruff check .

@@ -100,7 +100,8 @@ def test_loss_falls_on_bodies_and_closing_marks_of_trained_turns_alone(
         {"from": "A", "value": "nothing", "train": True},
         {"from": "B C", "value": "ok", "train": False},
     ]
-    (row,) = prepare([{"conversations": conversation}], base_weights, tmp_path)
+    # Twice, since `axolotl preprocess` cannot show samples of a set with a single line.
+    row, _ = prepare([{"conversations": conversation}] * 2, base_weights, tmp_path)
     expected: list[int] = []
     for turn in conversation:
         whole = llamacpp_ids(engine, [{"role": turn["from"], "content": turn["value"]}], None)

@@ -70,6 +70,7 @@ def test_a_streamed_reply_says_the_same_and_ends_with_its_usage(client: httpx.Cl
     assert text == reply(client, CAST[3], "what are you doing?")
 
 
+@pytest.mark.slow
 def test_nobody_could_mix_up_the_voices(client: httpx.Client) -> None:
     said = {model: [reply(client, model, opener) for opener in OPENERS] for model in CAST}
 
@@ -85,6 +86,7 @@ def test_nobody_could_mix_up_the_voices(client: httpx.Client) -> None:
     assert all(share(model, emoji) <= 0.25 and share(model, "[а-яё]") <= 0.25 for model in others)
 
 
+@pytest.mark.slow
 def test_personas_under_way_at_once_answer_as_they_do_alone(client: httpx.Client) -> None:
     questions = [(model, opener) for opener in OPENERS[:3] for model in CAST]
     alone = [reply(client, *question, max_tokens=16) for question in questions]
