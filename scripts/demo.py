@@ -52,10 +52,16 @@ def _start(personas: Path, data: Path) -> tuple[subprocess.Popen[str], str]:
     from persona.errors import UserError
 
     command = [sys.executable, "-m", "scripts.cli", "serve", "--engine", "llamacpp"]
-    command += ["--personas", str(personas), "--data", str(data), "--port", str(_port())]
-    # In a group of its own: Ctrl+C in the client is the client's.
+    command += ["--personas", str(personas), "--data", str(data), "--port", str(_port()), "--attached"]
+    # In a group of its own: Ctrl+C in the client is the client's. Its standard input is held open and never written
+    # to; should this process be killed or its terminal closed, that ends and the endpoint stops too.
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
     assert process.stdout is not None
     assert process.stderr is not None

@@ -27,6 +27,9 @@ def serve(
     context: Annotated[int, typer.Option(help="Tokens of conversation, shared by all slots.", min=256)] = 8192,
     slots: Annotated[int, typer.Option(help="Replies written at the same time.", min=1, max=64)] = 4,
     threads: Annotated[int, typer.Option(help="For llama.cpp; 0 takes all cores.", min=0)] = 0,
+    attached: Annotated[
+        bool, typer.Option("--attached", hidden=True, help="Stop when standard input is closed.")
+    ] = False,
 ) -> None:
     """Serve every persona behind one OpenAI-compatible endpoint.
 
@@ -56,6 +59,8 @@ def serve(
     from server.layer import PersonaLayer
 
     bound = bind(host, port)
+    if attached:
+        _stop_with_whoever_started_us()
     llamacpp = LlamaCpp(roster.personas.values(), folder, context=context, slots=slots, threads=threads)
 
     def ready() -> None:
@@ -84,6 +89,21 @@ def _serve_vllm(
     command = vllm.command(list(roster.personas.values()), data, host=host, port=port, context=context, slots=slots)
     print(f"Starting vLLM; ready at http://{host}:{port}/v1 when it says so (about a minute).", flush=True)
     os.execve(command[0], command, vllm.environment(folders))
+
+
+def _stop_with_whoever_started_us() -> None:
+    """Stop when standard input ends, which it does however the process at its other end goes away."""
+    import os
+    import signal
+    import threading
+
+    def wait() -> None:
+        # The bare descriptor: a thread that waits in sys.stdin holds a lock that Python's own end needs.
+        while os.read(0, 4096):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def _has_vllm_and_gpu() -> bool:

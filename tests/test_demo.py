@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -26,6 +27,8 @@ class Terminal:
         self.screen = pyte.Screen(COLUMNS, LINES)
         self._stream = pyte.ByteStream(self.screen)
         env = {**os.environ, **environ, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
+        for size in ("COLUMNS", "LINES"):
+            env.pop(size, None)  # the terminal itself says how large it is
         self.program: pexpect.spawn[bytes] = pexpect.spawn(
             command[0], command[1:], env=env, cwd=str(ROOT), dimensions=(LINES, COLUMNS)
         )
@@ -61,3 +64,13 @@ def test_from_the_command_to_a_reply_and_out_again(models_only: Path) -> None:
     terminal.program.close()
     assert terminal.program.exitstatus == 0
     assert not endpoints[0].is_running()
+
+
+def test_the_endpoint_stops_when_the_client_is_killed(models_only: Path) -> None:
+    command = [sys.executable, "-m", "scripts.cli", "demo", "--data", str(models_only)]
+    terminal = Terminal(command, {})
+    terminal.shows(lambda text: "Milo" in text)
+    (endpoint,) = [child for child in psutil.Process(terminal.program.pid).children() if "serve" in child.cmdline()]
+    terminal.program.kill(signal.SIGKILL)
+    endpoint.wait(30)
+    assert not endpoint.is_running()
