@@ -32,8 +32,9 @@ def neutralise(text: str) -> str:
     """
     text = _LINE_BREAK.sub("\n", text)
     text = _BIDI.sub("", _CONTROL.sub("", text))
-    text = _SPECIAL_TOKEN.sub(r"<¦\1¦>", text)
-    return _SENTENCE_MARK.sub(r"‹\1›", text).strip()
+    # Sentence marks first: without its brackets one can leave a special token around it.
+    text = _SENTENCE_MARK.sub(r"‹\1›", text)
+    return _SPECIAL_TOKEN.sub(r"<¦\1¦>", text).strip()
 
 
 def clean_name(name: str) -> str:
@@ -42,7 +43,9 @@ def clean_name(name: str) -> str:
     Returns an empty string where nothing readable is left; callers decide what such a person is called. A person
     called "system" becomes "system_", since that turn carries context and not a voice.
     """
-    name = _SPACES.sub(" ", unicodedata.normalize("NFC", neutralise(name)))[:MAX_NAME_CHARS].strip()
+    # On one line first: `neutralise` does not look for marks across lines.
+    name = unicodedata.normalize("NFC", neutralise(_SPACES.sub(" ", name)))
+    name = _SPACES.sub(" ", name)[:MAX_NAME_CHARS].strip()
     return f"{name}_" if name.lower() == "system" else name
 
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from persona.bases import SMOLLM2
 from tests.endpoints import DATA, SAMPLE_CAST, start_endpoint
+
+# A busy machine is no bug: no example is timed. In CI the same examples every time, at a desk new ones.
+settings.register_profile("greenroom", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.load_profile("greenroom")
 
 
 @pytest.fixture(autouse=True)

@@ -80,6 +80,7 @@ def _namespaces() -> list[str]:
     return []
 
 
+@pytest.mark.slow
 def test_from_exports_to_a_reply_without_any_network(base_gguf: Path, tmp_path: Path) -> None:
     namespace = _namespaces()
     environ = {**os.environ, "PYTHONPATH": str(ROOT)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from persona.names import MAX_NAME_CHARS, clean_name, neutralise, slug
@@ -53,7 +53,9 @@ _marks = st.sampled_from(
 _hostile = st.lists(_marks | st.text(max_size=4), max_size=12).map("".join)
 
 
+@settings(max_examples=500)
 @given(_hostile)
+@example("<|</s>|>")
 def test_nothing_survives_that_opens_or_closes_a_turn(text: str) -> None:
     safe = neutralise(text)
     assert "<|im_start|>" not in safe
@@ -61,7 +63,11 @@ def test_nothing_survives_that_opens_or_closes_a_turn(text: str) -> None:
     assert neutralise(safe) == safe
 
 
+@settings(max_examples=500)
 @given(_hostile)
+@example("<|\n|>")
+@example("<|im_\nend|>")
+@example("e\u200b\u0301")
 def test_a_clean_name_stays_clean(text: str) -> None:
     name = clean_name(text)
     assert clean_name(name) == name

@@ -145,6 +145,7 @@ async def test_everything_can_be_read_in_every_theme(
             assert _contrast(Color.parse(variables["avatar-text"]), colour) >= 4.5
 
 
+@pytest.mark.slow
 async def test_textuals_own_themes_work_too(messenger: OpenMessenger) -> None:
     async with messenger() as at:
         await at.say("hey")
