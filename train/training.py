@@ -1,7 +1,7 @@
 """Run a recipe with axolotl, for everyone together and then, if asked, for each speaker alone.
 
-With little data a joint adapter beats separate ones by far (the names in the prompt tell the voices apart), and a
-short pass over a person's own turns afterwards helps once more. So `--per-persona` starts from the joint adapter.
+A joint adapter learns from everybody's turns (the names in the prompt tell the voices apart), and a short pass over a
+person's own turns afterwards helps once more. So `--per-persona` starts from the joint adapter.
 """
 
 from __future__ import annotations
