@@ -21,9 +21,9 @@ def training_python() -> Path:
     Raises:
         UserError: there is neither.
     """
-    for folder in (Path.cwd(), ROOT):
-        if (folder / ".venv-train" / "bin" / "axolotl").is_file():
-            return folder / ".venv-train" / "bin" / "python"
+    ours = _tool(".venv-train", "axolotl")
+    if ours:
+        return ours.with_name("python")
     on_path = shutil.which("axolotl")
     if on_path:
         # Not resolved: a virtual environment's python is a link out of it.
@@ -43,10 +43,16 @@ def conversion_python() -> Path:
     try:
         return training_python()
     except UserError:
-        for folder in (Path.cwd(), ROOT):
-            if (folder / ".venv-vllm" / "bin" / "python").is_file():
-                return folder / ".venv-vllm" / "bin" / "python"
-        raise
+        python = _tool(".venv-vllm", "python")
+        if python is None:
+            raise
+        return python
+
+
+def _tool(environment: str, name: str) -> Path | None:
+    """The program `name` of one of the project's environments, here or beside the code; None where it is not."""
+    places = (folder / environment / "bin" / name for folder in (Path.cwd(), ROOT))
+    return next((place for place in places if place.is_file()), None)
 
 
 def training_environ(python: Path, threads: int = 0) -> Mapping[str, str]:
