@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from train.export_files import ExportPath
     from train.importing import Report
     from train.people import Person
 
@@ -62,22 +63,25 @@ def import_exports(
             people.set_owner(store.db, people.person_named(people.people(store.db), owner))
         if not any(person.is_owner for person in people.people(store.db)):
             console.print("Whose history this is was not found. Say so with: greenroom people owner NAME")
-    torn = [report for report in reports if report.tear]
-    if torn:
-        first = torn[0]
-        raise UserError(
-            f"{first.path} breaks off at {first.tear.place if first.tear else ''}. What came before is kept.",
-            "Export it again and import that: only what is missing is added.",
-        )
+    for report in reports:
+        if report.error is not None:
+            raise report.error
+        if report.tear is not None:
+            raise UserError(
+                f"{report.path} breaks off at {report.tear.place}: {report.tear.detail}. What came before is kept.",
+                "Export it again and import that: only what is missing is added.",
+            )
 
 
 @contextmanager
 def _progress(
     console: Console, paths: list[Path]
-) -> Iterator[tuple[Callable[[Path, object], None], Callable[[int], None] | None]]:
+) -> Iterator[tuple[Callable[[ExportPath, object], None], Callable[[int], None] | None]]:
     """Show a bar with the rate while exports are read, on a terminal only."""
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
     from rich.progress import TransferSpeedColumn as Speed
+
+    from train.export_files import size_of
 
     if not console.is_terminal:
         yield (lambda path, source: None), None
@@ -92,8 +96,8 @@ def _progress(
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("", total=None)
 
-        def start(path: Path, source: object) -> None:
-            progress.reset(task, description=path.name, total=path.stat().st_size if path.is_file() else None)
+        def start(path: ExportPath, source: object) -> None:
+            progress.reset(task, description=path.name, total=size_of(path))
 
         yield start, lambda count: progress.advance(task, count)
 

@@ -4,6 +4,7 @@ Whatever is in a file ends up either kept (new, updated or known already) or dro
 place, so kept + dropped is the number of records. A torn export keeps everything before the tear.
 """
 
+import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -13,7 +14,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from persona.errors import UserError
-from train.messages import Chat, Drop, Message, Note, Owner, Reading, Record, Source, Tear
+from train.export_files import ArchivePath, ExportPath, TornFileError, children, is_archive, open_archive
+from train.messages import Account, Chat, Drop, Folded, Message, Note, Owner, Reading, Record, Source, Tear
 from train.people import owner_names, set_owner_account
 from train.sources import source_named, source_of, sources
 from train.store import Store
@@ -29,26 +31,38 @@ class ChatTally(msgspec.Struct):
 
     platform: str
     name: str
-    kept: int = 0
+    messages: int = 0
     added: int = 0
     updated: int = 0
+    folded: Counter[str] = msgspec.field(default_factory=Counter)
     dropped: Counter[str] = msgspec.field(default_factory=Counter)
+
+    @property
+    def kept(self) -> int:
+        """Records that are in the store now: messages, and what was folded into them."""
+        return self.messages + self.folded.total()
 
 
 class Report(msgspec.Struct):
-    """What an import of one file did. `tear` says where the file breaks off, if it does."""
+    """What an import of one export did; `tear`: where it breaks off, if it does; `error`: why it was not read."""
 
-    path: Path
+    path: ExportPath
     source: str
     chats: dict[str, ChatTally] = msgspec.field(default_factory=dict)
     tear: Tear | None = None
+    error: UserError | None = None
     notes: list[str] = msgspec.field(default_factory=list)
     seconds: float = 0.0
 
     @property
     def kept(self) -> int:
-        """Messages that are in the store now, new or not."""
+        """Records that are in the store now, new or not: messages, and what was folded into them."""
         return sum(chat.kept for chat in self.chats.values())
+
+    @property
+    def folded(self) -> int:
+        """Records that are kept as a part of a message: reactions, edits."""
+        return sum(chat.folded.total() for chat in self.chats.values())
 
     @property
     def dropped(self) -> int:
@@ -66,8 +80,8 @@ class Report(msgspec.Struct):
         return sum(chat.updated for chat in self.chats.values())
 
     def totals(self) -> Counter[str]:
-        """Return the four counts by name."""
-        return Counter(kept=self.kept, dropped=self.dropped, added=self.added, updated=self.updated)
+        """Return the counts by name."""
+        return Counter(kept=self.kept, folded=self.folded, dropped=self.dropped, added=self.added, updated=self.updated)
 
 
 def check_zone(timezone: str | None) -> None:
@@ -80,16 +94,19 @@ def check_zone(timezone: str | None) -> None:
         raise UserError(f"There is no time zone {timezone!r}.", "Write it like Europe/Berlin.") from None
 
 
-def find_exports(path: Path, source: Source | None = None) -> list[tuple[Path, Source]]:
-    """Return the exports at `path` (a file, or a folder searched to any depth) with their formats.
+def find_exports(path: Path, source: Source | None = None) -> list[tuple[ExportPath, Source]]:
+    """Return the exports at `path` (a file, an archive, or a folder searched to any depth) with their formats.
 
-    With `source`, that format reads `path` whatever it looks like. Raises UserError when there is nothing
-    to read, or nothing that any format knows.
+    With `source`, that format reads `path` whatever it looks like. Links inside folders are not followed. Raises
+    UserError when there is nothing to read, or nothing that any format knows.
     """
     if not path.exists():
         raise UserError(f"There is nothing at {path}.", "Look at the path.")
     try:
-        found = [(path, source)] if source and path.is_file() else list(_claimed(path, source))
+        root = open_archive(path) if is_archive(path) else path
+        found = list(_claimed(root, source))
+        if not found and source is not None and root.is_file():
+            found = [(root, source)]
     except OSError as error:
         raise UserError(
             f"{error.filename or path} cannot be read: {error.strerror}.", "Look at its permissions."
@@ -97,21 +114,26 @@ def find_exports(path: Path, source: Source | None = None) -> list[tuple[Path, S
     if not found:
         raise UserError(
             f"No chat export was recognised in {path}."
-            if path.is_dir()
+            if root.is_dir()
             else f"{path} is no chat export that is known.",
             "Name its format with --source: " + ", ".join(sources()) + ".",
         )
     return found
 
 
-def _claimed(path: Path, source: Source | None) -> Iterator[tuple[Path, Source]]:
+def _claimed(path: ExportPath, source: Source | None) -> Iterator[tuple[ExportPath, Source]]:
     claimed = source_of(path) if source is None else source if source.detect(path) > 0 else None
     if claimed is not None:
         yield path, claimed
     elif path.is_dir():
-        for inner in sorted(path.iterdir()):
-            if not inner.is_symlink() and not inner.name.startswith("."):
-                yield from _claimed(inner, source)
+        for inner in children(path):
+            if inner.is_symlink() or inner.name.startswith(".") or inner.name == "__MACOSX":
+                continue
+            try:
+                opened = open_archive(inner) if is_archive(inner) else inner
+            except UserError:
+                continue  # somebody's broken download beside the exports is not this import's business
+            yield from _claimed(opened, source)
 
 
 def import_paths(
@@ -120,11 +142,12 @@ def import_paths(
     *,
     source: str | None = None,
     reading: Reading | None = None,
-    on_start: Callable[[Path, Source], None] = lambda path, source: None,
+    on_start: Callable[[ExportPath, Source], None] = lambda path, source: None,
 ) -> list[Report]:
-    """Read every export at `paths` into the store, and return a report for each file.
+    """Read every export at `paths` into the store, and return a report for each.
 
-    All paths are looked at before the first one is read, so a mistyped path changes nothing.
+    All paths are looked at before the first one is read, so a mistyped path changes nothing. An export that cannot
+    be read does not keep the others from being read: its report holds the error.
     """
     reading = reading or Reading()
     chosen = source_named(source) if source else None
@@ -132,23 +155,40 @@ def import_paths(
     reports = []
     for path, one in found:
         on_start(path, one)
-        known = msgspec.structs.replace(reading, known_owners=owner_names(store.db))
+        known = msgspec.structs.replace(
+            reading, known_owners=owner_names(store.db), scratch=store.path.parent / "cache"
+        )
         reports.append(import_file(store, path, one, known))
     return reports
 
 
-def import_file(store: Store, path: Path, source: Source, reading: Reading) -> Report:
-    """Read one export into the store. Raises UserError when it cannot be opened or is not what it seems."""
+def import_file(store: Store, path: ExportPath, source: Source, reading: Reading) -> Report:
+    """Read one export into the store, and return what became of it, errors of the file included."""
     started = time.monotonic()
+    report = Report(path, source.name)
     try:
         import_id = store.start_import(path, source.name, time.time())
-        writing = _Import(store, import_id, Report(path, source.name))
-        writing.run(source.read(path, reading))
+        if isinstance(path, ArchivePath) and path.skipped:
+            report.notes.append(f"{path.archive}: {path.skipped} entries with unsafe names or links were passed over.")
+        _Import(store, import_id, report).run(until_torn(source.read(path, reading)))
+    except UserError as error:
+        store.commit()
+        report.error = error
     except OSError as error:
         store.commit()
-        raise UserError(f"{path} cannot be read: {error.strerror or error}.", "Look at the file.") from error
-    writing.report.seconds = time.monotonic() - started
-    return writing.report
+        report.error = UserError(f"{path} cannot be read: {error.strerror or error}.", "Look at the file.")
+    report.seconds = time.monotonic() - started
+    return report
+
+
+def until_torn(records: Iterator[Record]) -> Iterator[Record]:
+    """Yield the records, and a Tear where the file turns out to be damaged below the format itself."""
+    try:
+        yield from records
+    except TornFileError as error:
+        yield Tear("what was read last", str(error))
+    except sqlite3.DatabaseError as error:
+        yield Tear("what was read last", f"the database is damaged: {error}")
 
 
 class _Import:
@@ -198,6 +238,10 @@ class _Import:
                 self._tally("", record.chat_id or "").dropped[record.reason] += 1
                 if len(self.drops) >= BATCH:
                     self._flush()
+            case Folded(what=what):
+                self._tally("", record.chat_id or "").folded[what] += 1
+            case Account():
+                self.store.note_account(record)
             case Owner(platform=platform, account_id=account, name=name):
                 self._owner(platform, account, name)
             case Note(text=text):
@@ -224,7 +268,7 @@ class _Import:
             first = self.batch[0]
             added, updated = self.store.add_messages(self.batch, self.import_id)
             tally = self._tally(first.platform, first.chat_id)
-            tally.kept += len(self.batch)
+            tally.messages += len(self.batch)
             tally.added += added
             tally.updated += updated
             self.since_commit += len(self.batch)

@@ -4,20 +4,24 @@ A source (one file in `train/sources/`) turns an export into a stream of records
 
     Chat      a chat the following messages belong to (again later when more is known)
     Message   one thing one person sent at one time: kept
+    Folded    a record that became part of a message (a tapback its reaction, an edit its text): kept
     Drop      something in the file that is not kept, with the reason and the place
+    Account   what else the export knows about somebody: a name, a phone number, an e-mail address
     Owner     the account whose history this is
     Note      what the format left open, and how it was read
     Tear      the file ends or breaks here; everything before it was read
 
-Messages plus drops are all the records of a file: nothing is left out silently.
+Messages, folded records and drops are all the records of a file: nothing is left out silently.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
 import msgspec
+
+from train.export_files import ExportPath
 
 
 class ChatKind(StrEnum):
@@ -68,7 +72,7 @@ class Message(msgspec.Struct, gc=False):
 
     platform: str
     chat_id: str
-    id: str
+    id: str | int
     time_ms: int
     """UTC unix time in milliseconds."""
     text: str
@@ -84,14 +88,24 @@ class Message(msgspec.Struct, gc=False):
     seq: int = 0
     """Order among messages of one time."""
     slot: str | None = None
-    reply_to: str | None = None
+    reply_to: str | int | None = None
+    """The `id` of the message this one answers, in the same chat."""
     topic: str | None = None
     """The thread of a group that has topics; a conversation does not go across topics."""
     edited_ms: int | None = None
     forwarded_from: str | None = None
     """Who wrote a forwarded message; "" when that is hidden; None for the sender's own words."""
     reactions: str | None = None
-    """A JSON list of `[emoji, count]`."""
+    """A JSON list of `[emoji, count, account, …]`: see `as_reactions`."""
+    mentions: str | None = None
+    """A JSON list of the accounts that the text mentions, by id, or by name where only that is known."""
+
+
+class Folded(msgspec.Struct, frozen=True, gc=False):
+    """A record that is part of a message now: `what` it was ("reaction", "edit"), and in which chat."""
+
+    what: str
+    chat_id: str | None = None
 
 
 class Drop(msgspec.Struct, frozen=True, gc=False):
@@ -100,6 +114,17 @@ class Drop(msgspec.Struct, frozen=True, gc=False):
     reason: str
     place: str
     chat_id: str | None = None
+
+
+class Account(msgspec.Struct, frozen=True, gc=False):
+    """What an export knows about an account besides its messages."""
+
+    platform: str
+    id: str
+    name: str | None = None
+    phones: tuple[str, ...] = ()
+    """Phone numbers as the export writes them."""
+    emails: tuple[str, ...] = ()
 
 
 class Owner(msgspec.Struct, frozen=True, gc=False):
@@ -123,7 +148,27 @@ class Tear(msgspec.Struct, frozen=True, gc=False):
     detail: str
 
 
-Record = Chat | Message | Drop | Owner | Note | Tear
+Record = Chat | Message | Folded | Drop | Account | Owner | Note | Tear
+
+
+def as_reactions(given: Iterable[tuple[str, str | None]]) -> str | None:
+    """Return reactions as `Message.reactions` holds them, from (emoji, account or None); None without any.
+
+    `[["❤️", 2, "user1", "user2"], ["👍", 1]]`: the accounts follow the count where they are known.
+    """
+    found: dict[str, list[str | None]] = {}
+    for emoji, account in given:
+        found.setdefault(emoji, []).append(account)
+    if not found:
+        return None
+    rows = [[emoji, len(whose), *(one for one in whose if one is not None)] for emoji, whose in found.items()]
+    return msgspec.json.encode(rows).decode()
+
+
+def as_mentions(accounts: Iterable[str]) -> str | None:
+    """Return mentioned accounts as `Message.mentions` holds them, each once; None without any."""
+    found = list(dict.fromkeys(accounts))
+    return msgspec.json.encode(found).decode() if found else None
 
 
 class Reading(msgspec.Struct, frozen=True):
@@ -136,7 +181,12 @@ class Reading(msgspec.Struct, frozen=True):
     known_owners: tuple[str, ...] = ()
     """Names the owner goes by in the message store."""
     progress: Callable[[int], None] | None = None
-    """Told the number of bytes of the file read since it was last told."""
+    """Told the number of bytes of the file read since it was last told. A source that reads rows, not bytes,
+    tells the share of the rows it has read, in bytes of the file."""
+    scratch: Path | None = None
+    """A private folder for copies that cannot be avoided; None is a temporary one."""
+    disappearing: bool = False
+    """Whether messages that were sent to disappear are kept."""
 
 
 class Source(Protocol):
@@ -144,10 +194,17 @@ class Source(Protocol):
 
     name: str
 
-    def detect(self, path: Path) -> float:
-        """Return how sure this format is that `path` (a file or a folder) is its own: 0 no, 1 certainly."""
+    def detect(self, path: ExportPath) -> float:
+        """Return how sure this format is that `path` (a file or a folder) is its own: 0 no, 1 certainly.
+
+        Reads no more than the beginning of a file, and raises nothing for a file of any content.
+        """
         ...
 
-    def read(self, path: Path, reading: Reading) -> Iterator[Record]:
-        """Yield the records of the export in file order; memory does not grow with the file."""
+    def read(self, path: ExportPath, reading: Reading) -> Iterator[Record]:
+        """Yield the records of the export in file order; memory does not grow with the file.
+
+        Raises UserError when there is nothing to be read at all. Where the export breaks off later, what came
+        before is yielded and then a Tear.
+        """
         ...

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from train.importing import find_exports, until_torn
 from train.messages import Drop, Message, Reading, Record
-from train.sources import source_of
 from train.store import Store, open_store
 
 Row = dict[str, Any]
@@ -65,12 +65,12 @@ def telegram_chat(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def read() -> Callable[..., list[Record]]:
-    """Every record of an export, read by the format that recognises it."""
+    """Every record of an export, read by the format that recognises it; `source` names the one expected."""
 
-    def records(path: Path, **reading: Any) -> list[Record]:
-        source = source_of(path)
-        assert source is not None, f"no format recognises {path.name}"
-        return list(source.read(path, Reading(**reading)))
+    def records(path: Path, source: str | None = None, **reading: Any) -> list[Record]:
+        found = find_exports(path)
+        assert source is None or {one.name for _, one in found} == {source}
+        return [record for inner, one in found for record in until_torn(one.read(inner, Reading(**reading)))]
 
     return records
 

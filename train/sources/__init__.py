@@ -6,9 +6,9 @@ A format is a module with a `SOURCE` (see `train.messages.Source`). To add one, 
 import importlib
 import pkgutil
 from functools import cache
-from pathlib import Path
 
 from persona.errors import UserError
+from train.export_files import ExportPath
 from train.messages import Source
 
 SURE_ENOUGH = 0.5
@@ -35,7 +35,7 @@ def source_named(name: str) -> Source:
         ) from None
 
 
-def source_of(path: Path) -> Source | None:
+def source_of(path: ExportPath) -> Source | None:
     """Return the format that is surest `path` is its own, or None when none is sure enough."""
     best, confidence = None, 0.0
     for source in sources().values():

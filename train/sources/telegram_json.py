@@ -8,13 +8,13 @@ import json
 import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
+from train.export_files import ExportPath
 from train.messages import Chat, ChatKind, Drop, Kind, Message, Owner, Reading, Record, Tear
 from train.sources.json_records import (
     Broken,
@@ -117,7 +117,7 @@ class TelegramJson:
 
     name = "telegram-json"
 
-    def detect(self, path: Path) -> float:
+    def detect(self, path: ExportPath) -> float:
         """Return how sure it is that `path` is Telegram's `result.json`, by its first bytes."""
         if not path.is_file() or path.suffix.lower() != ".json":
             return 0.0
@@ -130,7 +130,7 @@ class TelegramJson:
         own = re.search(rb'"type"\s*:\s*"(' + kinds + rb')"', start) or b'"chats"' in start
         return 0.95 if own else 0.6 if path.name == "result.json" else 0.3
 
-    def read(self, path: Path, reading: Reading) -> Iterator[Record]:
+    def read(self, path: ExportPath, reading: Reading) -> Iterator[Record]:
         """Yield the records of the export at flat memory; see `train.messages.Source`."""
         with path.open("rb") as stream:
             yield from _Export(reading).records(stream)
@@ -241,7 +241,7 @@ class _Export:
         return Message(
             PLATFORM,
             self.chat.id,
-            str(raw.id),
+            raw.id,
             time_ms,
             text,
             kind,
@@ -377,9 +377,9 @@ def _forwarded(raw: _Raw, kind: Kind) -> str | None:
     return raw.via_bot if kind is Kind.TEXT else None
 
 
-def _reply(raw: _Raw) -> str | None:
+def _reply(raw: _Raw) -> int | None:
     # With a peer it is a reply to a message of another chat.
-    return None if raw.reply_to_peer_id is not None else str(raw.reply_to_message_id)
+    return None if raw.reply_to_peer_id is not None else raw.reply_to_message_id
 
 
 def _reactions(reactions: list[_Reaction]) -> str:

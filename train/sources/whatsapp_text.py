@@ -9,14 +9,14 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 from hashlib import blake2b
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from persona.errors import UserError
+from train.export_files import ExportPath, TornFileError
+from train.export_text import text_lines, torn_end
 from train.messages import Chat, ChatKind, Drop, Kind, Message, Note, Owner, Reading, Record, Tear
 from train.people import normal_name
 from train.sources import whatsapp_words as words
-from train.sources.whatsapp_archive import chat_member, text_lines, torn_end
 from train.sources.whatsapp_lines import MARKS, Authors, Dates, Header, local_time, parse_header, unmarked
 
 PLATFORM = "whatsapp"
@@ -30,23 +30,20 @@ class WhatsAppText:
 
     name = "whatsapp-text"
 
-    def detect(self, path: Path) -> float:
+    def detect(self, path: ExportPath) -> float:
         """Return how sure it is that `path` is a WhatsApp text export, by its name and its first lines."""
-        if not path.is_file() or path.suffix.lower() not in (".txt", ".zip"):
+        if not path.is_file() or path.suffix.lower() != ".txt":
             return 0.0
-        archive = path.suffix.lower() == ".zip"
         try:
-            if archive and chat_member(path) is None:
-                return 0.0
             lines = zip(range(50), text_lines(path), strict=False)
             headers = sum(parse_header(line) is not None for _, line in lines)
-        except UserError:
-            # A broken archive is still what its name says, and reading it says what is wrong.
+        except (OSError, UserError, TornFileError):
+            # A damaged file is still what its name says, and reading it says what is wrong.
             return 0.9 if words.chat_name(path.stem) else 0.0
-        named = path.name == "_chat.txt" or "whatsapp" in path.name.lower() or archive
+        named = path.name == "_chat.txt" or "whatsapp" in path.name.lower()
         return 0.95 if named and headers else 0.55 if headers >= 2 else 0.0
 
-    def read(self, path: Path, reading: Reading) -> Iterator[Record]:
+    def read(self, path: ExportPath, reading: Reading) -> Iterator[Record]:
         """Yield the records of the export; memory grows with the longest message and the dates alone."""
         yield from _Export(path, reading).records()
 
@@ -88,7 +85,7 @@ class _Cast:
 
 
 class _Export:
-    def __init__(self, path: Path, reading: Reading) -> None:
+    def __init__(self, path: ExportPath, reading: Reading) -> None:
         self.path = path
         self.reading = reading
         self.zone = ZoneInfo(reading.timezone) if reading.timezone else None
@@ -320,7 +317,7 @@ def _digest(*parts: str) -> str:
     return blake2b("\0".join(parts).encode("utf-8", "surrogatepass"), digest_size=10).hexdigest()
 
 
-def _stems(path: Path) -> list[str]:
+def _stems(path: ExportPath) -> list[str]:
     """Return the names that can hold the chat's: the file's, and for `_chat.txt` its folder's."""
     return [path.stem, path.parent.name] if path.name == "_chat.txt" else [path.stem]
 

@@ -1,0 +1,243 @@
+"""The files of an export, wherever they lie: in a folder, or in the archive they came in.
+
+An archive is read in place. Nothing is ever unpacked, so names that point out of it lead nowhere, and a file
+that claims to be hundreds of times larger than what holds it is not read.
+"""
+
+from __future__ import annotations
+
+import io
+import stat
+import zipfile
+import zlib
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import IO, TypeGuard, cast
+
+from persona.errors import UserError
+
+BOMB_BYTES = 256 << 20
+BOMB_RATIO = 400
+"""Chats shrink five to forty times in an archive; what claims to be this much larger was made to fill a disk."""
+MAX_MEMBERS = 1_000_000
+
+
+class TornFileError(Exception):
+    """A file of an export breaks off or is damaged; what was read of it so far is good."""
+
+
+class ArchivePath:
+    """A file or folder inside an archive, with those parts of `pathlib.Path` that reading needs.
+
+    The root is named like the archive without its ending, as if it had been unpacked into a folder.
+    """
+
+    __slots__ = ("_archive", "_at")
+
+    def __init__(self, archive: _Archive, at: str = "") -> None:
+        """Point at `at` in an archive; `open_archive` gives the root."""
+        self._archive = archive
+        self._at = at
+
+    @property
+    def name(self) -> str:
+        """The last part of the path."""
+        return self._at.rpartition("/")[2] if self._at else self._archive.path.stem
+
+    @property
+    def suffix(self) -> str:
+        """The ending of the name with its dot, as `Path.suffix`."""
+        return Path(self.name).suffix if self._at else ""
+
+    @property
+    def stem(self) -> str:
+        """The name without its ending."""
+        return Path(self.name).stem if self._at else self.name
+
+    @property
+    def parent(self) -> ArchivePath:
+        """The folder around it; the root's is the root."""
+        return ArchivePath(self._archive, self._at.rpartition("/")[0])
+
+    @property
+    def archive(self) -> Path:
+        """The archive itself."""
+        return self._archive.path
+
+    @property
+    def skipped(self) -> int:
+        """How many entries of the archive are not reachable, because their names lead out of it or are links."""
+        return self._archive.skipped
+
+    def exists(self) -> bool:
+        """Return whether there is such a file or folder."""
+        return self.is_file() or self.is_dir()
+
+    def is_file(self) -> bool:
+        """Return whether it is a file."""
+        return self._at in self._archive.files
+
+    def is_dir(self) -> bool:
+        """Return whether it is a folder, the root or one that holds something."""
+        return not self._at or self._at in self._archive.folders
+
+    def is_symlink(self) -> bool:
+        """Return False: links are passed over when an archive is opened."""
+        return False
+
+    def iterdir(self) -> Iterator[ArchivePath]:
+        """Yield what is in the folder, by name."""
+        for name in sorted(self._archive.folders.get(self._at, ())):
+            yield self / name
+
+    def __truediv__(self, name: str) -> ArchivePath:
+        return ArchivePath(self._archive, f"{self._at}/{name}" if self._at else name)
+
+    def open(self, mode: str = "rb") -> io.BufferedReader:
+        """Open the file for reading bytes. Raises UserError when it has a password or is a bomb.
+
+        Reading raises TornFileError where the archive is damaged.
+        """
+        if mode != "rb":
+            raise ValueError("archives are opened for reading bytes")
+        return self._archive.open(self._at)
+
+    def size(self) -> int:
+        """Return how many bytes the file has."""
+        return self._archive.files[self._at].file_size
+
+    def __lt__(self, other: ArchivePath) -> bool:
+        return str(self) < str(other)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ArchivePath) and str(self) == str(other)
+
+    def __hash__(self) -> int:
+        return hash(str(self))
+
+    def __str__(self) -> str:
+        return f"{self._archive.path}/{self._at}" if self._at else str(self._archive.path)
+
+    def __repr__(self) -> str:
+        return f"ArchivePath({str(self)!r})"
+
+
+ExportPath = Path | ArchivePath
+
+
+def children(path: ExportPath) -> list[ExportPath]:
+    """Return what is in a folder, by name."""
+    return sorted(path.iterdir(), key=lambda inner: inner.name)
+
+
+def size_of(path: ExportPath) -> int:
+    """Return the bytes of a file, or of all files in a folder."""
+    if path.is_dir():
+        return sum(size_of(inner) for inner in path.iterdir() if not inner.is_symlink())
+    return path.size() if isinstance(path, ArchivePath) else path.stat().st_size
+
+
+def is_archive(path: ExportPath) -> TypeGuard[Path]:
+    """Return whether `path` is a file that should be an archive, by its ending. Archives in archives are not opened."""
+    return isinstance(path, Path) and path.suffix.lower() == ".zip" and path.is_file()
+
+
+def open_archive(path: Path) -> ArchivePath:
+    """Return the root of an archive. Raises UserError when it is none, or broken beyond reading."""
+    return ArchivePath(_Archive(path))
+
+
+class _Archive:
+    """One open archive and the tree of its names."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self.zip = zipfile.ZipFile(path)
+        except (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError) as error:
+            raise UserError(f"{path} is a broken archive: {error}.", "Export or download it again.") from error
+        if len(self.zip.infolist()) > MAX_MEMBERS:
+            raise UserError(f"{path} holds more than a million files.", "Unpack what you need of it.")
+        self.skipped = 0
+
+    @cached_property
+    def files(self) -> dict[str, zipfile.ZipInfo]:
+        found = {}
+        for info in self.zip.infolist():
+            name = info.filename.rstrip("/")
+            parts = name.split("/")
+            link = stat.S_ISLNK(info.external_attr >> 16)
+            if link or not name or any(part in ("", ".", "..") for part in parts) or _leads_out(name):
+                self.skipped += 1
+            elif not info.is_dir():
+                found[name] = info
+        return found
+
+    @cached_property
+    def folders(self) -> dict[str, set[str]]:
+        """The names in each folder; "" is the root."""
+        tree: dict[str, set[str]] = {"": set()}
+        for name in self.files:
+            while name:
+                folder, _, last = name.rpartition("/")
+                names = tree.setdefault(folder, set())
+                if last in names:
+                    break
+                names.add(last)
+                name = folder
+        return tree
+
+    def open(self, at: str) -> io.BufferedReader:
+        info = self.files.get(at)
+        if info is None:
+            raise FileNotFoundError(2, "no such file in the archive", f"{self.path}/{at}")
+        place = f"{at} in {self.path}"
+        if info.flag_bits & 1:
+            raise UserError(f"{place} has a password.", "Unpack the archive and import the folder.")
+        if info.file_size > BOMB_BYTES and info.file_size > BOMB_RATIO * max(info.compress_size, 1):
+            size = f"{info.file_size / 2**30:,.1f} GiB from {info.compress_size / 2**20:,.1f} MiB"
+            raise UserError(f"{place} claims to unpack to {size}; it is not read.", "Unpack it yourself if it is real.")
+        try:
+            return io.BufferedReader(cast(io.RawIOBase, _Member(self.zip.open(info), place)), 1 << 16)
+        except (zipfile.BadZipFile, NotImplementedError, EOFError, ValueError) as error:
+            raise UserError(f"{place} cannot be unpacked: {error}.", "Export or download it again.") from error
+
+
+def _leads_out(name: str) -> bool:
+    return "\\" in name or "\0" in name or (len(name) > 1 and name[1] == ":")
+
+
+class _Member(io.RawIOBase):
+    """A member of an archive as a raw stream; damage is a TornFileError whatever the compression calls it."""
+
+    def __init__(self, stream: IO[bytes], place: str) -> None:
+        self.stream = stream
+        self.place = place
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
+        try:
+            data = self.stream.read(len(buffer))
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError) as error:
+            raise TornFileError(f"{self.place} is damaged: {error}") from error
+        buffer[: len(data)] = data
+        return len(data)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        try:
+            return self.stream.seek(offset, whence)
+        except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
+            raise TornFileError(f"{self.place} is damaged: {error}") from error
+
+    def tell(self) -> int:
+        return self.stream.tell()
+
+    def close(self) -> None:
+        self.stream.close()
+        super().close()
