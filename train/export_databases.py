@@ -53,8 +53,8 @@ def open_database(path: ExportPath, scratch: Path | None = None) -> Iterator[sql
     """Open a database for reading alone; text that is not UTF-8 is read with U+FFFD in place of broken bytes.
 
     Nothing is written beside it; a copy that is needed goes to a folder in `scratch` that is removed afterwards.
-    Raises UserError when it is no SQLite database, or locked. Damage further in is a sqlite3.DatabaseError where
-    it is met; the importer makes that a Tear.
+    Raises UserError when it is no SQLite database, or locked, and TornFileError from the block where it turns out
+    to be damaged further in.
     """
     if not is_database(path):
         raise UserError(f"{path} is not a SQLite database, or it is encrypted.", "Look at the file.")
@@ -71,10 +71,12 @@ def open_database(path: ExportPath, scratch: Path | None = None) -> Iterator[sql
                     hint = "Quit the program that has it open and try again."
                     raise UserError(f"{path} is locked by another program.", hint) from error
                 yield db
-        except sqlite3.OperationalError as error:
-            if "unable to open" not in str(error):
-                raise
-            raise UserError(f"{path} cannot be opened: {error}.", "Look at its permissions.") from error
+        except sqlite3.DatabaseError as error:
+            if "unable to open" in str(error):
+                raise UserError(f"{path} cannot be opened: {error}.", "Look at its permissions.") from error
+            if type(error) is sqlite3.DatabaseError:
+                raise TornFileError(f"{path.name} is damaged: {error}") from error
+            raise
 
 
 @contextmanager

@@ -66,6 +66,11 @@ class ArchivePath:
         return self._archive.path
 
     @property
+    def member(self) -> str:
+        """The name of the file or folder within the archive; the root's is empty."""
+        return self._at
+
+    @property
     def skipped(self) -> int:
         """How many entries of the archive are not reachable, because their names lead out of it or are links."""
         return self._archive.skipped
@@ -90,6 +95,10 @@ class ArchivePath:
         """Yield what is in the folder, by name."""
         for name in sorted(self._archive.folders.get(self._at, ())):
             yield self / name
+
+    def at(self, member: str) -> ArchivePath:
+        """Return the file or folder called `member` in the same archive."""
+        return ArchivePath(self._archive, member)
 
     def __truediv__(self, name: str) -> ArchivePath:
         return ArchivePath(self._archive, f"{self._at}/{name}" if self._at else name)

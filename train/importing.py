@@ -4,7 +4,6 @@ Whatever is in a file ends up either kept (new, updated or known already) or dro
 place, so kept + dropped is the number of records. A torn export keeps everything before the tear.
 """
 
-import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -22,6 +21,8 @@ from train.store import Store
 
 BATCH = 5_000
 """Messages of one chat handed to SQLite at once."""
+LONG_TEXT_BITS = 10
+"""A text counts as one more message for each 1,024 characters, so that a batch of long ones stays small."""
 COMMIT_EVERY = 50_000
 """Records between two commits: the most that a killed import has to read into the store again."""
 
@@ -170,7 +171,7 @@ def import_file(store: Store, path: ExportPath, source: Source, reading: Reading
         import_id = store.start_import(path, source.name, time.time())
         if isinstance(path, ArchivePath) and path.skipped:
             report.notes.append(f"{path.archive}: {path.skipped} entries with unsafe names or links were passed over.")
-        _Import(store, import_id, report).run(until_torn(source.read(path, reading)))
+        _Import(store, import_id, report).run(source.read(path, reading))
     except UserError as error:
         store.commit()
         report.error = error
@@ -179,16 +180,6 @@ def import_file(store: Store, path: ExportPath, source: Source, reading: Reading
         report.error = UserError(f"{path} cannot be read: {error.strerror or error}.", "Look at the file.")
     report.seconds = time.monotonic() - started
     return report
-
-
-def until_torn(records: Iterator[Record]) -> Iterator[Record]:
-    """Yield the records, and a Tear where the file turns out to be damaged below the format itself."""
-    try:
-        yield from records
-    except TornFileError as error:
-        yield Tear("what was read last", str(error))
-    except sqlite3.DatabaseError as error:
-        yield Tear("what was read last", f"the database is damaged: {error}")
 
 
 class _Import:
@@ -205,18 +196,10 @@ class _Import:
         self.owner_known = False
 
     def run(self, records: Iterator[Record]) -> None:
-        batch = self.batch
-        chat_id: str | None = None
-        for record in records:
-            if type(record) is Message:
-                if record.chat_id != chat_id or len(batch) >= BATCH:
-                    self._flush()
-                    chat_id = record.chat_id
-                batch.append(record)
-                if record.is_owner and not self.owner_known:
-                    self._owner(record.platform, record.sender_id or "", record.sender_name)
-            else:
-                self._other(record)
+        try:
+            self._take(records)
+        except TornFileError as error:
+            self.report.tear = Tear("what was read last", str(error))
         self._flush()
         torn = self.report.tear
         self.store.note_import(
@@ -226,6 +209,28 @@ class _Import:
             f"{torn.place}: {torn.detail}" if torn else None,
         )
         self.store.commit()
+
+    def _take(self, records: Iterator[Record]) -> None:
+        batch = self.batch
+        hold = batch.append
+        chat_id: str | None = None
+        room = BATCH
+        for record in records:
+            if type(record) is Message:
+                if room <= 0 or record.chat_id != chat_id:
+                    self._flush()
+                    chat_id = record.chat_id
+                    room = BATCH
+                hold(record)
+                room -= 1 + (len(record.text) >> LONG_TEXT_BITS)
+                if not self.owner_known and record.is_owner:
+                    self._owner(record.platform, record.sender_id or "", record.sender_name)
+            elif type(record) is list:
+                self._flush()
+                self._store(record)
+            else:
+                self._other(record)
+                room = BATCH - len(batch)
 
     def _other(self, record: Record) -> None:
         match record:
@@ -265,14 +270,18 @@ class _Import:
             self.since_commit += len(self.drops)
             self.drops.clear()
         if self.batch:
-            first = self.batch[0]
-            added, updated = self.store.add_messages(self.batch, self.import_id)
-            tally = self._tally(first.platform, first.chat_id)
-            tally.messages += len(self.batch)
-            tally.added += added
-            tally.updated += updated
-            self.since_commit += len(self.batch)
+            self._store(self.batch)
             self.batch.clear()
+
+    def _store(self, messages: list[Message]) -> None:
+        if not messages:
+            return
+        added, updated = self.store.add_messages(messages, self.import_id)
+        tally = self._tally(messages[0].platform, messages[0].chat_id)
+        tally.messages += len(messages)
+        tally.added += added
+        tally.updated += updated
+        self.since_commit += len(messages)
         if self.since_commit >= COMMIT_EVERY:
             self.store.note_import(self.import_id, self.report.totals(), "running")
             self.store.commit()

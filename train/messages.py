@@ -148,7 +148,9 @@ class Tear(msgspec.Struct, frozen=True, gc=False):
     detail: str
 
 
-Record = Chat | Message | Folded | Drop | Account | Owner | Note | Tear
+Record = Chat | Message | list[Message] | Folded | Drop | Account | Owner | Note | Tear
+"""What a source yields. A list is of one chat and a few MiB at most: formats that decode many messages at once hand
+them on together, which saves a sixth of the time; who the owner is they tell by an Owner."""
 
 
 def as_reactions(given: Iterable[tuple[str, str | None]]) -> str | None:

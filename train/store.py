@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,7 @@ _ROWS_AT_ONCE = 16
 _COMMON = ("message", "time_ms", "seq", "offset_min", "sender_id", "kind", "text")
 _RARE = ("reply_to", "topic", "edited_ms", "forwarded_from", "reactions", "mentions", "slot")
 _NO_RARE = (None,) * len(_RARE)
+_rare_of = attrgetter(*_RARE)
 # What was deleted stays deleted and what was edited stays edited when an older export is read again.
 _UPDATE = """UPDATE messages SET time_ms = ?2, offset_min = ?4, sender_id = coalesce(?5, sender_id),
     kind = ?6, text = ?7, reply_to = ?8, topic = ?9, edited_ms = ?10, forwarded_from = ?11, reactions = ?12,
@@ -212,7 +214,7 @@ class Store:
             common = (
                 m.id, m.time_ms, m.seq, m.offset_min, accounts[m.sender_id, m.sender_name], m.kind._value_, m.text,
             )  # fmt: skip
-            rare = (m.reply_to, m.topic, m.edited_ms, m.forwarded_from, m.reactions, m.mentions, m.slot)
+            rare = _rare_of(m)
             if rare == _NO_RARE:
                 plain.append(common)
             else:

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from train.importing import find_exports, until_torn
-from train.messages import Drop, Message, Reading, Record
+from train.export_files import TornFileError
+from train.importing import find_exports
+from train.messages import Drop, Message, Reading, Record, Tear
 from train.store import Store, open_store
 
 Row = dict[str, Any]
@@ -70,9 +71,17 @@ def read() -> Callable[..., list[Record]]:
     def records(path: Path, source: str | None = None, **reading: Any) -> list[Record]:
         found = find_exports(path)
         assert source is None or {one.name for _, one in found} == {source}
-        return [record for inner, one in found for record in until_torn(one.read(inner, Reading(**reading)))]
+        return [record for inner, one in found for record in _until_torn(one.read(inner, Reading(**reading)))]
 
     return records
+
+
+def _until_torn(records: Iterator[Record]) -> Iterator[Record]:
+    try:
+        for record in records:
+            yield from record if isinstance(record, list) else (record,)
+    except TornFileError as error:
+        yield Tear("", str(error))
 
 
 @pytest.fixture

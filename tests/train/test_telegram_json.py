@@ -21,8 +21,8 @@ def test_a_single_chat_is_read_in_order(telegram_chat: Write, telegram_row: Row,
     path = telegram_chat([telegram_row(1, "Alice", "hi"), telegram_row(2, "Bob", "hello")])
     kept = messages(path)
     assert [(m.id, m.sender_id, m.sender_name, m.text) for m in kept] == [
-        ("1", "user1", "Alice", "hi"),
-        ("2", "user2", "Bob", "hello"),
+        (1, "user1", "Alice", "hi"),
+        (2, "user2", "Bob", "hello"),
     ]
     assert [m.time_ms for m in kept] == [1704067205000, 1704067210000]
 
@@ -57,10 +57,10 @@ def test_a_full_export_holds_chats_and_left_chats(
     assert Owner("telegram", "user1", "Alice Doe") in records
     kept = [record for record in records if isinstance(record, Message)]
     assert [(m.chat_id, m.id) for m in kept] == [
-        ("user2", "1"),
-        ("channel7", "1"),
-        ("channel7", "2"),
-        ("chat2", "5"),
+        ("user2", 1),
+        ("channel7", 1),
+        ("channel7", 2),
+        ("chat2", 5),
     ]
     assert {m.is_owner for m in kept if m.sender_name == "Alice"} == {True}
     assert {m.is_owner for m in kept if m.sender_name == "Bob"} == {False}
@@ -82,7 +82,7 @@ def test_a_broken_record_costs_itself_alone(
     raw = path.read_bytes()
     at = raw.index(b'"id": 2,\n   "type"') if b'"id": 2,\n   "type"' in raw else raw.rindex(b'"id": 2')
     path.write_bytes(raw[:at] + b'"id" 2' + raw[at + 7 :])
-    assert [m.id for m in messages(path)] == ["1", "3"]
+    assert [m.id for m in messages(path)] == [1, 3]
     (drop,) = drops(path)
     assert drop.reason == "not a readable message"
     start = raw.rindex(b"{", 0, at)
@@ -212,7 +212,7 @@ def test_edits_replies_and_reactions_are_kept(telegram_chat: Write, telegram_row
         telegram_row(3, edited="1970-01-01T01:00:00"),
     ]
     _, second, third = messages(telegram_chat(rows), timezone="UTC")
-    assert (second.edited_ms, second.reply_to) == (1704067300000, "1")
+    assert (second.edited_ms, second.reply_to) == (1704067300000, 1)
     assert second.reactions == '[["❤", 2], ["[custom_emoji]", 1]]'
     assert third.edited_ms is None
 
@@ -257,7 +257,7 @@ def test_what_cannot_be_kept_is_dropped_with_a_reason(
         ("nothing in it", "record 2, message 2"),
         ("no date", "record 4, message 4"),
     ]
-    assert [m.id for m in messages(path)] == ["3"]
+    assert [m.id for m in messages(path)] == [3]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le"])

@@ -21,6 +21,7 @@ from train.sources.json_records import (
     Closed,
     Known,
     Opened,
+    Piece,
     Records,
     mend,
     open_as_utf8,
@@ -63,7 +64,7 @@ _EPOCH = datetime(1970, 1, 1)
 _SECOND = timedelta(seconds=1)
 
 
-class _Entity(Struct):
+class _Entity(Struct, gc=False):
     text: str = ""
 
 
@@ -77,7 +78,7 @@ class _Poll(Struct):
     question: str | list[str | _Entity] = ""
 
 
-class _Raw(Struct):
+class _Raw(Struct, gc=False):
     """The keys of a message that are read; of the ones left out nothing is needed."""
 
     id: int
@@ -131,9 +132,8 @@ class TelegramJson:
         return 0.95 if own else 0.6 if path.name == "result.json" else 0.3
 
     def read(self, path: ExportPath, reading: Reading) -> Iterator[Record]:
-        """Yield the records of the export at flat memory; see `train.messages.Source`."""
-        with path.open("rb") as stream:
-            yield from _Export(reading).records(stream)
+        """Return the records of the export at flat memory; see `train.messages.Source`."""
+        return _Export(reading).records(path)
 
 
 class _Export:
@@ -149,32 +149,44 @@ class _Export:
         self.accounts: dict[str | int | None, str | None] = {}
         self.has_topics = False
         self.topics: dict[int, int] = {}
+        self.hours: tuple[str, int] | None = None
+        self.offset_min: int | None = None
 
-    def records(self, stream: Any) -> Iterator[Record]:
-        pieces = read_records(
-            open_as_utf8(stream),
-            records="messages",
-            descend=frozenset({"chats", "left_chats", "list"}),
-            know=frozenset({"personal_information"}),
-            progress=self.reading.progress,
-        )
-        for piece in pieces:
-            match piece:
-                case Records():
-                    yield from self._messages(piece)
-                case Opened(scalars=scalars):
-                    yield from self._open_chat(scalars)
-                case Closed(scalars=scalars):
-                    # Keys may stand in any order, so the name can come after the messages.
-                    yield _chat(scalars, self.chat.id)
-                case Known(value=dict() as person):
-                    yield from self._found_owner(person.get("user_id"), _full_name(person))
-                case Broken(offset=offset, in_record=in_record, detail=detail):
-                    place = f"record {self.seen + 1}, byte {offset}"
-                    if in_record:
-                        self.seen += 1
-                        yield Drop("torn", place, self.chat.id or None)
-                    yield Tear(place, detail)
+    def records(self, path: ExportPath) -> Iterator[Record]:
+        with path.open("rb") as stream:
+            pieces = read_records(
+                open_as_utf8(stream),
+                records="messages",
+                descend=frozenset({"chats", "left_chats", "list"}),
+                know=frozenset({"personal_information"}),
+                progress=self.reading.progress,
+            )
+            for piece in pieces:
+                if isinstance(piece, Records):
+                    try:
+                        raws = _decode_many(b"[" + piece.raw + b"]")
+                    except (msgspec.DecodeError, UnicodeDecodeError):
+                        yield from self._one_by_one(piece)
+                        continue
+                    yield from self._messages(raws)
+                else:
+                    yield from self._skeleton(piece)
+
+    def _skeleton(self, piece: Piece) -> Iterator[Record]:
+        match piece:
+            case Opened(scalars=scalars):
+                yield from self._open_chat(scalars)
+            case Closed(scalars=scalars):
+                # Keys may stand in any order, so the name can come after the messages.
+                yield _chat(scalars, self.chat.id)
+            case Known(value=dict() as person):
+                yield from self._found_owner(person.get("user_id"), _full_name(person))
+            case Broken(offset=offset, in_record=in_record, detail=detail):
+                place = f"record {self.seen + 1}, byte {offset}"
+                if in_record:
+                    self.seen += 1
+                    yield Drop("torn", place, self.chat.id or None)
+                yield Tear(place, detail)
 
     def _open_chat(self, scalars: dict[str, Any]) -> Iterator[Record]:
         self.chat = _chat(scalars, "")
@@ -193,15 +205,16 @@ class _Export:
             self.owner_id = account
             yield Owner(PLATFORM, account, name)
 
-    def _messages(self, piece: Records) -> Iterator[Record]:
-        try:
-            raws = _decode_many(b"[" + piece.raw + b"]")
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            yield from self._one_by_one(piece)
-            return
+    def _messages(self, raws: list[_Raw]) -> Iterator[Record]:
+        kept: list[Message] = []
         for raw in raws:
             self.seen += 1
-            yield self._message(raw)
+            read = self._message(raw)
+            if type(read) is Message:
+                kept.append(read)
+            else:
+                yield read
+        yield kept
 
     def _one_by_one(self, piece: Records) -> Iterator[Record]:
         for one, offset in piece:
@@ -218,58 +231,56 @@ class _Export:
             yield self._message(raw)
 
     def _message(self, raw: _Raw) -> Message | Drop:
-        time_ms, offset_min = self._time(raw)
+        # A million times for some people: what most messages do not have is asked for together, and once.
+        unixtime, date = raw.date_unixtime, raw.date
+        if unixtime is not None and (seconds := _seconds(unixtime)) > 0:
+            time_ms: int | None = seconds * 1000
+            offset_min = None if date is None else self._offset_min(date, seconds)
+        else:
+            time_ms, offset_min = self._local_ms(date), None
         if time_ms is None:
             reason = "unsupported by the exporter" if raw.type == "unsupported" else "no date"
             return self._drop(reason, raw)
         service = raw.type != "message"
+        sender, sender_name = (raw.actor_id, raw.actor) if service else (raw.from_id, raw.from_)
         kind, text = _service(raw) if service else _content(raw)
         if not text and kind is Kind.TEXT:
             return self._drop("nothing in it", raw)
-        if self.has_topics or raw.action == "topic_created":
+        if self.has_topics or raw.action is not None:
             self._follow_topic(raw)
-        sender, sender_name = raw.from_id, raw.from_
-        if service:
-            sender, sender_name = raw.actor_id, raw.actor
         account = self.accounts.get(sender)
         if account is None and sender is not None:
             account = self.accounts[sender] = _account(sender)
-        forwarded = _forwarded(raw, kind)
-        if self.saved and account is None and forwarded is None and not service:
-            account = self.owner_id
-        topic = self.topics.get(raw.id) if self.has_topics else None
-        return Message(
-            PLATFORM,
-            self.chat.id,
-            raw.id,
-            time_ms,
-            text,
-            kind,
-            account,
-            sender_name,
-            (account == self.owner_id) if self.owner_id is not None else None,
-            offset_min,
-            raw.id,
-            None,
-            _reply(raw) if raw.reply_to_message_id is not None else None,
-            None if topic is None else str(topic),
-            self._edited(raw) if raw.edited is not None or raw.edited_unixtime is not None else None,
-            forwarded,
-            _reactions(raw.reactions) if raw.reactions else None,
-        )
+        number, owner_id = raw.id, self.owner_id
+        message = Message(
+            PLATFORM, self.chat.id, number, time_ms, text, kind, account, sender_name,
+            None if owner_id is None else account == owner_id, offset_min, number,
+        )  # fmt: skip
+        if raw.reply_to_message_id is not None:
+            message.reply_to = _reply(raw)
+        if self.has_topics and (topic := self.topics.get(number)) is not None:
+            message.topic = str(topic)
+        if raw.edited is not None or raw.edited_unixtime is not None:
+            message.edited_ms = self._edited(raw)
+        if raw.forwarded_from is not UNSET or raw.forwarded_from_id or raw.saved_from or raw.via_bot:
+            message.forwarded_from = _forwarded(raw, kind)
+        if raw.reactions:
+            message.reactions = _reactions(raw.reactions)
+        if self.saved and account is None and message.forwarded_from is None and not service:
+            message.sender_id = owner_id
+            message.is_owner = None if owner_id is None else True
+        return message
+
+    def _offset_min(self, date: str, seconds: int) -> int | None:
+        # The messages of one hour have one offset, where it is of whole hours; taking dates apart is slow.
+        hours = (date[:13], seconds // 3600)
+        if hours != self.hours:
+            self.offset_min = _offset_min(date, seconds)
+            self.hours = hours if self.offset_min is not None and self.offset_min % 60 == 0 else None
+        return self.offset_min
 
     def _drop(self, reason: str, raw: _Raw) -> Drop:
         return Drop(reason, f"record {self.seen}, message {raw.id}", self.chat.id or None)
-
-    def _time(self, raw: _Raw) -> tuple[int | None, int | None]:
-        if raw.date_unixtime is not None:
-            try:
-                seconds = int(raw.date_unixtime)
-            except ValueError:
-                seconds = 0
-            if seconds > 0:
-                return seconds * 1000, None if raw.date is None else _offset_min(raw.date, seconds)
-        return self._local_ms(raw.date), None
 
     def _local_ms(self, date: str | None) -> int | None:
         """Return the time of a printed local date: in the zone that was told, else in this machine's."""
@@ -326,6 +337,13 @@ def _account(peer: str | int | None) -> str | None:
     if not peer or peer < 0:
         return None
     return f"{_PEER_SPACES.get(peer >> 32, 'user')}{peer & 0xFFFFFFFF if peer >> 32 < 3 else peer}"
+
+
+def _seconds(unixtime: str | int) -> int:
+    try:
+        return int(unixtime)
+    except ValueError:
+        return 0
 
 
 def _offset_min(date: str, seconds: int) -> int | None:
