@@ -153,6 +153,15 @@ Record = Chat | Message | list[Message] | Folded | Drop | Account | Owner | Note
 them on together, which saves a sixth of the time; who the owner is they tell by an Owner."""
 
 
+def one_by_one(records: Iterable[Record]) -> Iterator[Record]:
+    """Yield the records with lists taken apart."""
+    for record in records:
+        if isinstance(record, list):
+            yield from record
+        else:
+            yield record
+
+
 def as_reactions(given: Iterable[tuple[str, str | None]]) -> str | None:
     """Return reactions as `Message.reactions` holds them, from (emoji, account or None); None without any.
 

@@ -9,7 +9,7 @@ import pytest
 
 from train.export_files import TornFileError
 from train.importing import find_exports
-from train.messages import Drop, Message, Reading, Record, Tear
+from train.messages import Drop, Message, Reading, Record, Tear, one_by_one
 from train.store import Store, open_store
 
 Row = dict[str, Any]
@@ -78,8 +78,7 @@ def read() -> Callable[..., list[Record]]:
 
 def _until_torn(records: Iterator[Record]) -> Iterator[Record]:
     try:
-        for record in records:
-            yield from record if isinstance(record, list) else (record,)
+        yield from one_by_one(records)
     except TornFileError as error:
         yield Tear("", str(error))
 

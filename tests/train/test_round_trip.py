@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from train.messages import Message, Reading
+from train.messages import Message, Reading, one_by_one
 from train.sources import source_named
 
 START = datetime(2024, 3, 1, tzinfo=UTC)
@@ -42,7 +42,7 @@ def over_time(rows: list[tuple[str, int, str]]) -> Chat:
 
 
 def read_back(path: Path, source: str) -> Chat:
-    found = source_named(source).read(path, Reading(timezone="UTC"))
+    found = one_by_one(source_named(source).read(path, Reading(timezone="UTC")))
     return [
         (m.sender_name or "", datetime.fromtimestamp(m.time_ms / 1000, UTC), m.text)
         for m in found
