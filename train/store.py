@@ -103,6 +103,7 @@ _COMMON = ("message", "time_ms", "seq", "offset_min", "sender_id", "kind", "text
 _RARE = ("reply_to", "topic", "edited_ms", "forwarded_from", "reactions", "mentions", "slot")
 _NO_RARE = (None,) * len(_RARE)
 _rare_of = attrgetter(*_RARE)
+_sender_of = attrgetter("sender_id", "sender_name")
 # What was deleted stays deleted and what was edited stays edited when an older export is read again.
 _UPDATE = """UPDATE messages SET time_ms = ?2, offset_min = ?4, sender_id = coalesce(?5, sender_id),
     kind = ?6, text = ?7, reply_to = ?8, topic = ?9, edited_ms = ?10, forwarded_from = ?11, reactions = ?12,
@@ -236,7 +237,9 @@ class Store:
         """Return the row of every sender, by id and name; nobody's is None."""
         platform = messages[0].platform
         rows: dict[tuple[str | None, str | None], int | None] = {}
-        for sender, name in dict.fromkeys([(m.sender_id, m.sender_name) for m in messages]):
+        # From the end, and then back: of an account with several names the last one is noted last.
+        seen = dict.fromkeys(map(_sender_of, reversed(messages)))
+        for sender, name in reversed(seen):
             rows[sender, name] = None if sender is None else self.account_id(platform, sender, name)
         return rows
 

@@ -205,7 +205,10 @@ def test_media_are_what_they_are_with_their_caption(
 
 def test_edits_replies_and_reactions_are_kept(telegram_chat: Write, telegram_row: Row, messages: Messages) -> None:
     more = {"edited_unixtime": "1704067300", "reply_to_message_id": 1}
-    reactions = [{"type": "emoji", "count": 2, "emoji": "❤"}, {"type": "custom_emoji", "count": 1}]
+    reactions = [
+        {"type": "emoji", "count": 2, "emoji": "❤", "recent": [{"from": "Bob", "from_id": "user2", "date": "x"}]},
+        {"type": "custom_emoji", "count": 1},
+    ]
     rows = [
         telegram_row(1),
         telegram_row(2, **more, reactions=reactions),
@@ -213,8 +216,16 @@ def test_edits_replies_and_reactions_are_kept(telegram_chat: Write, telegram_row
     ]
     _, second, third = messages(telegram_chat(rows), timezone="UTC")
     assert (second.edited_ms, second.reply_to) == (1704067300000, 1)
-    assert second.reactions == '[["❤", 2], ["[custom_emoji]", 1]]'
+    assert second.reactions == '[["❤",2,"user2"],["[custom_emoji]",1]]'
     assert third.edited_ms is None
+
+
+def test_mentions_are_kept_by_id_or_by_name(telegram_chat: Write, telegram_row: Row, messages: Messages) -> None:
+    named = {"type": "mention_name", "text": "Carol", "user_id": 3}
+    text = ["ask ", named, " or ", {"type": "mention", "text": "@dave"}, {"type": "bold", "text": "!"}]
+    path = telegram_chat([telegram_row(1, text=text)])
+    (message,) = messages(path)
+    assert (message.text, message.mentions) == ("ask Carol or @dave!", '["user3","@dave"]')
 
 
 def test_a_reply_into_another_chat_is_no_reply_here(

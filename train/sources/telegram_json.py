@@ -4,7 +4,6 @@ The format is what Telegram Desktop's `export_output_json.cpp` writes; docs/impo
 test that holds each one.
 """
 
-import json
 import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -15,7 +14,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from train.export_files import ExportPath
-from train.messages import Chat, ChatKind, Drop, Kind, Message, Owner, Reading, Record, Tear
+from train.messages import Account, Chat, ChatKind, Drop, Kind, Message, Owner, Reading, Record, Tear, as_mentions
 from train.sources.json_records import (
     Broken,
     Closed,
@@ -66,12 +65,19 @@ _SECOND = timedelta(seconds=1)
 
 class _Entity(Struct, gc=False):
     text: str = ""
+    type: str = ""
+    user_id: str | int | None = None
 
 
-class _Reaction(Struct):
+class _Reactor(Struct, gc=False):
+    from_id: str | int | None = None
+
+
+class _Reaction(Struct, gc=False):
     type: str = ""
     count: int = 1
     emoji: str | None = None
+    recent: list[_Reactor] = []
 
 
 class _Poll(Struct):
@@ -109,6 +115,7 @@ class _Raw(Struct, gc=False):
     reactions: list[_Reaction] | None = None
 
 
+_encode = msgspec.json.Encoder().encode
 _decode_many = msgspec.json.Decoder(list[_Raw]).decode
 _decode_one = msgspec.json.Decoder(_Raw).decode
 
@@ -181,6 +188,9 @@ class _Export:
                 yield _chat(scalars, self.chat.id)
             case Known(value=dict() as person):
                 yield from self._found_owner(person.get("user_id"), _full_name(person))
+                phone = person.get("phone_number")
+                if self.owner_id is not None and isinstance(phone, str):
+                    yield Account(PLATFORM, self.owner_id, _full_name(person), phones=(phone,))
             case Broken(offset=offset, in_record=in_record, detail=detail):
                 place = f"record {self.seen + 1}, byte {offset}"
                 if in_record:
@@ -264,6 +274,8 @@ class _Export:
             message.edited_ms = self._edited(raw)
         if raw.forwarded_from is not UNSET or raw.forwarded_from_id or raw.saved_from or raw.via_bot:
             message.forwarded_from = _forwarded(raw, kind)
+        if type(raw.text) is list:
+            message.mentions = _mentions(raw.text)
         if raw.reactions:
             message.reactions = _reactions(raw.reactions)
         if self.saved and account is None and message.forwarded_from is None and not service:
@@ -401,7 +413,22 @@ def _reply(raw: _Raw) -> int | None:
 
 
 def _reactions(reactions: list[_Reaction]) -> str:
-    return json.dumps([[r.emoji or f"[{r.type}]", r.count] for r in reactions], ensure_ascii=False)
+    # The export names the latest few who reacted, and counts the others.
+    rows: list[list[str | int]] = []
+    for one in reactions:
+        accounts = [account for who in one.recent if (account := _account(who.from_id)) is not None]
+        rows.append([one.emoji or f"[{one.type}]", one.count, *accounts])
+    return _encode(rows).decode()
+
+
+def _mentions(text: list[str | _Entity]) -> str | None:
+    found: list[str] = []
+    for part in text:
+        if isinstance(part, _Entity) and part.type in ("mention", "mention_name"):
+            account = _account(part.user_id) if part.user_id is not None else part.text
+            if account:
+                found.append(account)
+    return as_mentions(found)
 
 
 def _full_name(person: dict[str, Any]) -> str | None:
