@@ -25,6 +25,7 @@ from train.messages import (
     Owner,
     Reading,
     Record,
+    Tear,
     as_mentions,
     as_reactions,
 )  # fmt: skip
@@ -85,10 +86,10 @@ class _Database:
         self.handles = {row[0]: str(row[1]) for row in db.execute("SELECT ROWID, id FROM handle") if row[1]}
         self.owner_name = reading.owner or next(iter(reading.known_owners), None)
         self.repeated: set[int] = set()
-        self.attachments = dict(self._attachments())
+        self.attachments: dict[int, Kind] = {}
         self.reactions: dict[str, list[tuple[str, str | None]]] = {}
-        total = db.execute("SELECT count(*) FROM message").fetchone()[0]
-        self.bytes_per_row = size_of(path) / max(1, total)
+        newest = db.execute("SELECT max(ROWID) FROM message").fetchone()[0]
+        self.bytes_per_row = size_of(path) / max(1, newest or 1)
 
     def records(self) -> Iterator[Record]:
         yield from self._owner()
@@ -97,10 +98,15 @@ class _Database:
             yield Account(
                 PLATFORM, handle_of(one), one, (phone,) if phone else (), (one.casefold(),) if "@" in one else ()
             )
-        with suppress(sqlite3.DatabaseError):  # a damaged page; the messages are read as far as they go
+        several: set[int] = set()
+        # On a damaged page these are not complete; the messages are still read as far as they go.
+        with suppress(sqlite3.DatabaseError):
+            self.attachments.update(self._attachments())
+        with suppress(sqlite3.DatabaseError):
             self._collect_tapbacks()
-        in_several = "SELECT message_id FROM chat_message_join GROUP BY message_id HAVING count(*) > 1"
-        several = {row[0] for row in self.db.execute(in_several)}
+        with suppress(sqlite3.DatabaseError):
+            in_several = "SELECT message_id FROM chat_message_join GROUP BY message_id HAVING count(*) > 1"
+            several.update(row[0] for row in self.db.execute(in_several))
         for chat_row, chat in self._chats():
             yield chat
             join = "FROM chat_message_join j JOIN message m ON m.ROWID = j.message_id WHERE j.chat_id = ? ORDER BY 1"
