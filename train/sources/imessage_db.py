@@ -126,7 +126,8 @@ class _Database:
         for column in ("account", "destination_caller_id"):
             if column in self.columns:
                 query = f"SELECT DISTINCT {column} FROM message WHERE is_from_me AND {column} != ''"
-                own += [re.sub(r"^[EePp]:", "", str(row[0])) for row in self.db.execute(query)]
+                with suppress(sqlite3.DatabaseError):
+                    own += [re.sub(r"^[EePp]:", "", str(row[0])) for row in self.db.execute(query)]
         phones = tuple(dict.fromkeys(phone for one in own if (phone := phone_of(one))))
         emails = tuple(dict.fromkeys(one.casefold() for one in own if "@" in one))
         yield Owner(PLATFORM, OWNER, self.owner_name)
