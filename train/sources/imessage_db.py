@@ -109,7 +109,9 @@ class _Database:
             several.update(row[0] for row in self.db.execute(in_several))
         for chat_row, chat in self._chats():
             yield chat
-            join = "FROM chat_message_join j JOIN message m ON m.ROWID = j.message_id WHERE j.chat_id = ? ORDER BY 1"
+            # In the order of the join's own index, so that nothing is sorted, and held, before the first row.
+            join = "FROM chat_message_join j CROSS JOIN message m ON m.ROWID = j.message_id WHERE j.chat_id = ?"
+            join += " ORDER BY j.message_id"
             yield from self._as_far_as_it_goes(self._messages(join, [chat_row], chat.id, several), chat.id)
         alone = "FROM message m WHERE m.ROWID NOT IN (SELECT message_id FROM chat_message_join)"
         yield from self._as_far_as_it_goes(self._messages(alone, [], None, several), "messages in no chat")
