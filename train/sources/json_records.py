@@ -70,6 +70,9 @@ class Records(msgspec.Struct, frozen=True):
         if self.close is not None:
             found = self.raw.find(self.close, start)
             return len(self.raw) if found < 0 else found + len(self.close)
+        if self.raw[start : start + 1] not in (b"{", b"["):
+            plain = _STRING.match(self.raw, start) or _WORD.match(self.raw, start)
+            return plain.end() if plain else len(self.raw)
         end = _whole_values(self.raw, start, most=1)
         return len(self.raw) if end <= start else end
 
@@ -95,11 +98,15 @@ def read_records(
 ) -> Iterator[Piece]:
     """Yield the pieces of the document in `stream`.
 
-    `records` is the key of the arrays of records, `descend` the keys on the way to them, `know` the keys
-    whose values are handed on whole. Everything else is passed over without being held.
+    `records` is the key of the arrays of records ("" where the document itself is one), `descend` the keys on the
+    way to them, `know` the keys whose values are handed on whole. Everything else is passed over without being held.
     """
     window = _Window(stream, progress)
     try:
+        if not records and window.peek() == b"[":
+            yield Opened((), {})
+            yield from _records(window)
+            return
         yield from _walk(window, (), records, descend, know)
     except _BrokenDocumentError as error:
         yield Broken(window.offset, error.in_record, str(error))
