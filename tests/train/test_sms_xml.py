@@ -40,10 +40,8 @@ def backup(tmp_path: Path) -> Callable[..., Path]:
     def write(*rows: str, count: int | None = None, root: str = "smses", head: str = "") -> Path:
         path = tmp_path / "sms-2024.xml"
         count = len(rows) if count is None else count
-        head = (
-            head
-            or "<?xml version='1.0' encoding='UTF-8' standalone='yes' ?>\n<?xml-stylesheet type='text/xsl' href='sms.xsl'?>"
-        )
+        style = "<?xml-stylesheet type='text/xsl' href='sms.xsl'?>"
+        head = head or f"<?xml version='1.0' encoding='UTF-8' standalone='yes' ?>\n{style}"
         inner = "\n  ".join(rows)
         path.write_text(f'{head}\n<{root} count="{count}" backup_set="x">\n  {inner}\n</{root}>', "utf-8")
         return path
