@@ -1,5 +1,6 @@
 """Rows of a CSV export, whatever its encoding and its dialect."""
 
+import codecs
 import csv
 import io
 from collections.abc import Iterator
@@ -32,9 +33,10 @@ def open_text(path: ExportPath) -> io.TextIOWrapper:
 
 def _looks_like_utf8(start: bytes) -> bool:
     """Return whether what is not ASCII is UTF-8 more often than not: one broken letter does not make it another."""
-    text = start.decode("utf-8", "replace")
+    # Not the end: what was looked at may end inside a letter.
+    text = codecs.getincrementaldecoder("utf-8")("replace").decode(start)
     broken = text.count("\ufffd")
-    return broken <= 1 or sum(character > "\x7f" for character in text) > 2 * broken
+    return not broken or sum(character > "\x7f" for character in text) > 2 * broken
 
 
 def header_of(path: ExportPath) -> list[str]:
