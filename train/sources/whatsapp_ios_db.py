@@ -1,0 +1,165 @@
+"""WhatsApp's own database on an iPhone: `ChatStorage.sqlite`, out of a backup.
+
+Core Data's tables: one row a message in ZWAMESSAGE, dates in seconds from 2001, people by their JID, which for a
+person is the phone number.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+from train.export_databases import columns, open_database, tables
+from train.export_files import ExportPath, size_of
+from train.messages import Account, Chat, ChatKind, Drop, Kind, Message, Owner, Reading, Record, Tear
+
+PLATFORM = "whatsapp"
+OWNER = "me"
+
+_APPLE_EPOCH_S = 978_307_200
+_KINDS = {
+    0: Kind.TEXT, 1: Kind.PHOTO, 2: Kind.VIDEO, 3: Kind.VOICE, 4: Kind.CONTACT, 5: Kind.LOCATION, 6: Kind.SERVICE,
+    7: Kind.TEXT, 8: Kind.FILE, 10: Kind.SERVICE, 11: Kind.GIF, 14: Kind.DELETED, 15: Kind.STICKER, 46: Kind.POLL,
+    59: Kind.CALL, 66: Kind.CALL,
+}  # fmt: skip
+"""ZMESSAGETYPE. 7 is a text with a link; 6 and 10 are the app speaking."""
+_WANTED = (
+    "ZSTANZAID", "ZTEXT", "ZMESSAGEDATE", "ZISFROMME", "ZMESSAGETYPE", "ZFROMJID", "ZGROUPMEMBER", "ZPUSHNAME",
+)  # fmt: skip
+
+
+class WhatsAppIosDatabase:
+    """Reads `ChatStorage.sqlite`."""
+
+    name = "whatsapp-ios-db"
+
+    def detect(self, path: ExportPath) -> float:
+        """Return how sure it is, by the database's tables."""
+        return 0.95 if {"ZWAMESSAGE", "ZWACHATSESSION"} <= tables(path) else 0.0
+
+    def read(self, path: ExportPath, reading: Reading) -> Iterator[Record]:
+        """Yield the records chat by chat; what is held is the people and the captions of one chat at a time."""
+        with open_database(path, reading.scratch) as db:
+            yield from _Database(db, path, reading).records()
+
+
+class _Database:
+    def __init__(self, db: sqlite3.Connection, path: ExportPath, reading: Reading) -> None:
+        self.db = db
+        self.reading = reading
+        self.owner_name = reading.owner or next(iter(reading.known_owners), None)
+        self.columns = columns(db, "ZWAMESSAGE")
+        self.names: dict[str, str] = {}
+        self.members: dict[int, str] = {}
+        newest = db.execute("SELECT max(Z_PK) FROM ZWAMESSAGE").fetchone()[0]
+        self.bytes_per_row = size_of(path) / max(1, newest or 1)
+
+    def records(self) -> Iterator[Record]:
+        yield Owner(PLATFORM, OWNER, self.owner_name)
+        with suppress(sqlite3.DatabaseError):
+            self._people()
+        for jid, name in self.names.items():
+            phone = _phone(jid)
+            yield Account(PLATFORM, _account(jid), name, (phone,) if phone else ())
+        sessions = "SELECT Z_PK, ZCONTACTJID, ZPARTNERNAME FROM ZWACHATSESSION ORDER BY Z_PK"
+        for row, jid, name in self.db.execute(sessions).fetchall():
+            jid = str(jid or f"session-{row}")
+            chat = Chat(PLATFORM, jid, str(name) if name else self.names.get(jid), _chat_kind(jid))
+            yield chat
+            yield from self._as_far_as_it_goes(self._messages("ZCHATSESSION = ?", [row], chat))
+        lost = "ZCHATSESSION IS NULL OR ZCHATSESSION NOT IN (SELECT Z_PK FROM ZWACHATSESSION)"
+        yield from self._as_far_as_it_goes(self._messages(lost, [], None))
+
+    def _as_far_as_it_goes(self, records: Iterator[Record]) -> Iterator[Record]:
+        try:
+            yield from records
+        except sqlite3.DatabaseError as error:
+            yield Tear("what was read last", f"the database is damaged: {error}")
+
+    def _people(self) -> None:
+        if columns(self.db, "ZWAPROFILEPUSHNAME"):
+            for jid, name in self.db.execute("SELECT ZJID, ZPUSHNAME FROM ZWAPROFILEPUSHNAME"):
+                if jid and name:
+                    self.names[str(jid)] = str(name)
+        # What the owner's contacts call somebody comes before what they call themselves.
+        for jid, name in self.db.execute("SELECT ZCONTACTJID, ZPARTNERNAME FROM ZWACHATSESSION"):
+            if jid and name and _chat_kind(str(jid)) is ChatKind.PERSONAL and _phone(str(name)) is None:
+                self.names[str(jid)] = str(name)
+        known = columns(self.db, "ZWAGROUPMEMBER")
+        if known:
+            contact = "ZCONTACTNAME" if "ZCONTACTNAME" in known else "NULL"
+            for row, jid, name in self.db.execute(f"SELECT Z_PK, ZMEMBERJID, {contact} FROM ZWAGROUPMEMBER"):
+                if jid:
+                    self.members[row] = str(jid)
+                    if name:
+                        self.names.setdefault(str(jid), str(name))
+
+    def _messages(self, condition: str, parameters: list[int], chat: Chat | None) -> Iterator[Record]:
+        wanted = [f"m.{name}" if name in self.columns else "NULL" for name in _WANTED]
+        media = columns(self.db, "ZWAMEDIAITEM")
+        title = "(SELECT ZTITLE FROM ZWAMEDIAITEM WHERE Z_PK = m.ZMEDIAITEM)" if "ZTITLE" in media else "NULL"
+        parent = "(SELECT p.ZSTANZAID FROM ZWAMESSAGE p WHERE p.Z_PK = m.ZPARENTMESSAGE)"
+        if "ZPARENTMESSAGE" not in self.columns:
+            parent = "NULL"
+        unread = 0.0
+        query = f"SELECT m.Z_PK, {', '.join(wanted)}, {title}, {parent} FROM ZWAMESSAGE m WHERE {condition}"
+        for number, *values in self.db.execute(query + " ORDER BY m.Z_PK", parameters):
+            unread += self.bytes_per_row
+            if unread > 1 << 16 and self.reading.progress is not None:
+                self.reading.progress(int(unread))
+                unread = 0.0
+            yield self._record(number, values, chat)
+
+    def _record(self, number: int, values: list[Any], chat: Chat | None) -> Message | Drop:
+        stanza, text, date, mine, kind_number, jid, member, pushed, title, parent = values
+        place = f"message {number}"
+        if chat is None:
+            return Drop("in no chat", place)
+        if isinstance(date, bool) or not isinstance(date, int | float) or not date or abs(date) > 10**12:
+            return Drop("no date", place, chat.id)
+        kind = _KINDS.get(kind_number, Kind.MEDIA)
+        body = str(text or "")
+        if kind is Kind.DELETED:
+            body = ""
+        elif kind not in (Kind.TEXT, Kind.SERVICE, Kind.CALL, Kind.POLL):
+            body = str(title or "") or body if kind is not Kind.FILE else ""
+        if kind is Kind.TEXT and not body.strip():
+            return Drop("nothing in it", place, chat.id)
+        who = None if mine else self._sender(jid, member, chat)
+        sender = OWNER if mine else None if who is None else _account(who)
+        name = self.owner_name if mine else self.names.get(who or "") or (str(pushed) if pushed else None)
+        if name is None and who is not None:
+            name = _phone(who)
+        return Message(
+            PLATFORM, chat.id, str(stanza) if stanza else f"row-{number}", round((date + _APPLE_EPOCH_S) * 1000), body,
+            kind, sender, name, bool(mine), None, number, None, str(parent) if parent else None,
+        )  # fmt: skip
+
+    def _sender(self, jid: Any, member: Any, chat: Chat) -> str | None:
+        """Return the JID of who wrote a message: in a group the member's, since the row names the group."""
+        if member in self.members:
+            return self.members[member]
+        if chat.kind is ChatKind.PERSONAL:
+            return str(jid or chat.id)
+        return str(jid) if jid and _chat_kind(str(jid)) is ChatKind.PERSONAL else None
+
+
+def _chat_kind(jid: str) -> ChatKind:
+    server = jid.rpartition("@")[2]
+    if server == "g.us":
+        return ChatKind.GROUP
+    return ChatKind.CHANNEL if server in ("broadcast", "newsletter", "status") else ChatKind.PERSONAL
+
+
+def _phone(jid: str) -> str | None:
+    """Return the phone number that a person's JID is; None for a group and for ids that hide the number."""
+    user, _, server = jid.partition("@")
+    user = user.partition(":")[0]
+    return f"+{user}" if server in ("s.whatsapp.net", "c.us") and user.isascii() and user.isdigit() else None
+
+
+def _account(jid: str) -> str:
+    return _phone(jid) or jid
+
+
+SOURCE = WhatsAppIosDatabase()
