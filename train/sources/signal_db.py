@@ -40,8 +40,10 @@ _VOICE_FLAG, _GIF_FLAG = 1, 8
 _BY_MIME = {"image": Kind.PHOTO, "video": Kind.VIDEO, "audio": Kind.AUDIO}
 _WANTED = (
     "id", "json", "type", "body", "conversationId", "source", "sourceServiceId", "sourceUuid", "sent_at", "received_at",
-    "isErased", "expireTimer",
+    "isErased", "expireTimer", "hasAttachments",
 )  # fmt: skip
+_FILES = "SELECT contentType FROM message_attachments WHERE messageId = ? ORDER BY rowid LIMIT 1"
+_CONVERSATION = ("id", "type", "name", "profileFullName", "profileName", "e164", "serviceId", "uuid")
 _HOW = (
     "Signal's key is in the system's keychain. Export with a tool that asks for it (signal-export, sigtop), or "
     "decrypt a copy with sqlcipher: PRAGMA key, then SELECT sqlcipher_export('plain') into an attached database."
@@ -77,6 +79,7 @@ class _Database:
         self.reading = reading
         self.owner_name = reading.owner or next(iter(reading.known_owners), None)
         self.columns = columns(db, "messages")
+        self.files = {"messageId", "contentType"} <= columns(db, "message_attachments")
         self.own: set[str] = set()
         self.names: dict[str, str | None] = {}
         """People by every id they have: conversation, service id, number."""
@@ -178,19 +181,18 @@ class _Database:
         who = OWNER if mine else self._account(text_in(row, "sourceServiceId", "sourceUuid", "source"))
         if who is None and not mine and chat.kind is ChatKind.PERSONAL and kind_of_row == "incoming":
             who = self.accounts.get(chat.id)
-        message = Message(
-            PLATFORM, chat.id, ident, sent, text, kind, who, self.owner_name if who == OWNER else self.names.get(who or ""),
-            None if who is None else who == OWNER, None, number,
-        )  # fmt: skip
+        name = self.owner_name if who == OWNER else self.names.get(who or "")
+        is_owner = None if who is None else who == OWNER
+        message = Message(PLATFORM, chat.id, ident, sent, text, kind, who, name, is_owner, None, number)
         quoted = number_in(object_in(row, "quote"), "id")
         if quoted is not None:
             message.reply_to = by_time.get(quoted)
         edits = objects_in(row, "editHistory")
         if edits:
             message.edited_ms = number_in(row, "editMessageTimestamp") or number_in(edits[0], "timestamp") or sent
+        given = objects_in(row, "reactions")
         message.reactions = as_reactions(
-            (text_in(one, "emoji") or "?", self._account(text_in(one, "fromId")))
-            for one in objects_in(row, "reactions")
+            (text_in(one, "emoji") or "?", self._account(text_in(one, "fromId"))) for one in given
         )
         message.mentions = as_mentions(mentions)
         return message
@@ -211,6 +213,9 @@ class _Database:
         if sticker:
             return Kind.STICKER, text_in(sticker, "emoji"), mentions
         files = objects_in(row, "attachments")
+        if not files and row.get("hasAttachments") and self.files:
+            # Since 2025 these are a table of their own.
+            files = [{"contentType": mime} for (mime,) in self.db.execute(_FILES, [row.get("id")])]
         if files:
             return _kind_of(files[0]), text, mentions
         if objects_in(row, "contact"):

@@ -1,7 +1,4 @@
-"""Signal as the tool signal-export writes it: a folder a chat, with `data.json` and `chat.md` in it.
-
-The data is read; the Markdown only where there is no data, since a name or a quote in it can look like anything.
-"""
+"""Signal as the tool signal-export writes it: a folder a chat, with `chat.md` in it."""
 
 import re
 from collections.abc import Iterator
@@ -69,8 +66,8 @@ class _Chat:
 
     def _blocks(self) -> Iterator[tuple[int, str]]:
         """Yield each message with the number of its first line; what stands before the first is one block too."""
-        start, lines = 1, [""]
-        lines.clear()
+        start = 1
+        lines: list[str] = []
         for number, line in enumerate(text_lines(self.path), 1):
             if _LINE.match(line) and lines:
                 yield start, "".join(lines)
@@ -96,20 +93,17 @@ class _Chat:
         reactions: list[tuple[str, str | None]] = []
         if given := _REACTIONS.search(text):
             text = text[: given.start()].rstrip()
-            reactions = [
-                (emoji.strip(), normal_name(who))
-                for who, _, emoji in (one.partition(":") for one in given["all"].split(","))
-                if emoji
-            ]
+            pairs = [one.partition(":") for one in given["all"].split(",")]
+            reactions = [(emoji.strip(), normal_name(who)) for who, _, emoji in pairs if emoji.strip()]
         # A quote is what somebody else wrote.
-        text = "\n".join(line for line in text.split("\n") if not line.startswith("> ") and line.strip() != ">").strip()
+        own = [line for line in text.split("\n") if not line.startswith("> ") and line.strip() != ">"]
+        text = "\n".join(own).strip()
         files = list(_FILE.finditer(text))
         text = _FILE.sub("", text).strip()
         kind = Kind.TEXT
         if files:
-            kind = _ENDINGS.get(
-                files[0]["name"].rpartition(".")[2].lower(), Kind.PHOTO if files[0]["image"] else Kind.FILE
-            )
+            ending = files[0]["name"].rpartition(".")[2].lower()
+            kind = _ENDINGS.get(ending, Kind.PHOTO if files[0]["image"] else Kind.FILE)
         if kind is Kind.TEXT and not text:
             return Drop("nothing in it", place, self.chat_id)
         mine = name == "Me"
