@@ -6,7 +6,7 @@ place, so kept + dropped is the number of records. A torn export keeps everythin
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -236,6 +236,8 @@ class _Import:
         match record:
             case Chat():
                 self._flush()
+                if self.store.forgotten.has_chat(record.platform, record.id):
+                    return
                 self.store.note_chat(record)
                 self._tally(record.platform, record.id, record.name or record.kind)
             case Drop():
@@ -246,7 +248,8 @@ class _Import:
             case Folded(what=what):
                 self._tally("", record.chat_id or "").folded[what] += 1
             case Account():
-                self.store.note_account(record)
+                if not self.store.forgotten.has_account(record.platform, record.id):
+                    self.store.note_account(record)
             case Owner(platform=platform, account_id=account, name=name):
                 self._owner(platform, account, name)
             case Note(text=text):
@@ -273,11 +276,17 @@ class _Import:
             self._store(self.batch)
             self.batch.clear()
 
-    def _store(self, messages: list[Message]) -> None:
-        if not messages:
+    def _store(self, messages: Sequence[Message]) -> None:
+        platform, chat = (messages[0].platform, messages[0].chat_id) if messages else ("", "")
+        left, forgotten = self.store.forgotten.part(messages)
+        if forgotten:
+            self.drops += forgotten
+            self._tally(platform, forgotten[0].chat_id or "").dropped["forgotten"] += len(forgotten)
+        if not left:
             return
+        messages = left
         added, updated = self.store.add_messages(messages, self.import_id)
-        tally = self._tally(messages[0].platform, messages[0].chat_id)
+        tally = self._tally(platform, chat)
         tally.messages += len(messages)
         tally.added += added
         tally.updated += updated

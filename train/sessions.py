@@ -39,6 +39,8 @@ class Said(msgspec.Struct, frozen=True, gc=False):
     person: int
     text: str
     topic: str | None = None
+    part: int = 0
+    """Counts up where somebody excluded spoke: what follows answers what is not there."""
 
 
 class Turn(msgspec.Struct):
@@ -83,12 +85,12 @@ def split_sessions(chat: int, said: Iterable[Said], gap_s: float = DEFAULT_GAP_S
 
     The topics of a group are conversations of their own.
     """
-    topics: dict[str | None, list[Said]] = {}
+    topics: dict[tuple[str | None, int], list[Said]] = {}
     for one in said:
-        topics.setdefault(one.topic, []).append(one)
+        topics.setdefault((one.topic, one.part), []).append(one)
     sessions = [
         session
-        for topic in sorted(topics, key=lambda topic: (topic is not None, topic or ""))
+        for topic in sorted(topics, key=lambda topic: (topic[0] is not None, topic[0] or "", topic[1]))
         for session in _in_order(chat, topics[topic], gap_s)
     ]
     yield from sorted(sessions, key=lambda session: session.start_ms)
@@ -132,15 +134,20 @@ def sessions_of(
 
 def _said_in(store: Store, chat: int, keep_media: bool) -> Iterator[Said]:
     rows = store.db.execute(
-        "SELECT m.time_ms, m.seq, a.person_id, m.kind, m.text, m.topic FROM messages m "
-        "JOIN accounts a ON a.id = m.sender_id WHERE m.chat_id = ? AND m.forwarded_from IS NULL "
-        "ORDER BY m.time_ms, m.seq, m.message",
+        "SELECT m.time_ms, m.seq, a.person_id, m.kind, m.text, m.topic, p.excluded FROM messages m "
+        "JOIN accounts a ON a.id = m.sender_id JOIN people p ON p.id = a.person_id "
+        "WHERE m.chat_id = ? AND m.forwarded_from IS NULL ORDER BY m.time_ms, m.seq, m.message",
         [chat],
     )
     kinds = {kind.value: kind for kind in Kind if kind not in _LEFT_OUT}
-    for time_ms, seq, person, name, text, topic in rows:
+    part = 0
+    for time_ms, seq, person, name, text, topic, excluded in rows:
         kind = kinds.get(name)
-        if kind is not None:
-            said = as_said(kind, text, keep_media=keep_media)
-            if said:
-                yield Said(time_ms, seq, person, said, topic)
+        if kind is None:
+            continue
+        if excluded:
+            part += 1
+            continue
+        said = as_said(kind, text, keep_media=keep_media)
+        if said:
+            yield Said(time_ms, seq, person, said, topic, part)

@@ -18,6 +18,7 @@ from typing import Any
 from persona.errors import UserError
 from persona.paths import PRIVATE_DIR_MODE, PRIVATE_FILE_MODE, make_private_dir
 from train.export_files import ArchivePath, ExportPath, size_of
+from train.forgetting import Forgotten
 from train.messages import Account, Chat, ChatKind, Drop, Kind, Message
 from train.people import Person, attach_account
 
@@ -95,7 +96,22 @@ def m002_messages_by_their_own_ids(db: sqlite3.Connection) -> None:
         db.execute(statement)
 
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (m001_first_tables, m002_messages_by_their_own_ids)
+def m003_excluded_and_forgotten(db: sqlite3.Connection) -> None:
+    """People whose words never reach a dataset, and the marks of those who were deleted for good."""
+    for statement in (
+        "ALTER TABLE people ADD COLUMN excluded INTEGER NOT NULL DEFAULT 0",
+        "CREATE TABLE forgotten (mark BLOB PRIMARY KEY) STRICT, WITHOUT ROWID",
+        "CREATE TABLE forgotten_salt (salt BLOB NOT NULL) STRICT",
+    ):
+        db.execute(statement)
+    db.execute("INSERT INTO forgotten_salt VALUES (?)", [os.urandom(16)])
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
+    m001_first_tables,
+    m002_messages_by_their_own_ids,
+    m003_excluded_and_forgotten,
+)
 
 _ROWS_AT_ONCE = 16
 """Rows in one INSERT: a statement for each row takes twice as long, longer statements gain nothing."""
@@ -128,6 +144,7 @@ class Store:
         self._accounts: dict[tuple[str, str], tuple[int, str | None]] = {}
         self.joined: list[tuple[str, str, Person]] = []
         """Accounts (platform, name) that became part of a person known from another platform."""
+        self.forgotten = Forgotten(db)
 
     def close(self) -> None:
         """Close the file; what was not committed is not kept."""
@@ -237,9 +254,11 @@ class Store:
         """Return the row of every sender, by id and name; nobody's is None."""
         platform = messages[0].platform
         rows: dict[tuple[str | None, str | None], int | None] = {}
-        # From the end, and then back: of an account with several names the last one is noted last.
-        seen = dict.fromkeys(map(_sender_of, reversed(messages)))
-        for sender, name in reversed(seen):
+        pairs = list(dict.fromkeys(map(_sender_of, messages)))
+        if len({sender for sender, _ in pairs}) < len(pairs):
+            # Somebody changed their name within the batch: the one they had last is noted last.
+            pairs += reversed(dict.fromkeys(map(_sender_of, reversed(messages))))
+        for sender, name in pairs:
             rows[sender, name] = None if sender is None else self.account_id(platform, sender, name)
         return rows
 
