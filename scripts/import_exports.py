@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,10 +20,13 @@ if TYPE_CHECKING:
     from train.export_files import ExportPath
     from train.importing import Report
     from train.people import Person
+    from train.store import Store
 
 
 def import_exports(
-    paths: Annotated[list[Path], typer.Argument(help="Exports: files, or folders to search for them.")],
+    paths: Annotated[
+        list[Path] | None, typer.Argument(help="Exports: files, archives, or folders to search for them.")
+    ] = None,
     data: Data = None,
     source: Annotated[str | None, typer.Option(help="The format of the exports, when it is not recognised.")] = None,
     timezone: Annotated[
@@ -30,18 +34,31 @@ def import_exports(
         typer.Option(help="Zone of exports that print local time: Europe/Berlin. Otherwise this machine's."),
     ] = None,
     owner: Annotated[str | None, typer.Option(help="Your own name, as the exports write it.")] = None,
+    disappearing: Annotated[
+        bool, typer.Option("--disappearing", help="Keep messages too that were sent to disappear.")
+    ] = False,
+    report: Annotated[
+        bool, typer.Option("--report", help="Read nothing: show what earlier imports (of PATHS) kept and dropped.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="With --report: print JSON.")] = False,
 ) -> None:
     """Read chat exports into the message store. Reading one again adds only what is new."""
     from rich.console import Console
 
     from persona.errors import UserError
     from persona.paths import data_dir
+    from scripts.import_report import print_report
     from train import people
     from train.importing import check_zone, find_exports, import_paths
     from train.messages import Reading
     from train.sources import source_named
     from train.store import open_store
 
+    if report:
+        print_report(data_dir(data), paths or [], as_json=as_json)
+        return
+    if not paths:
+        raise UserError("There is nothing to import.", "Name an export, or a folder with exports in it.")
     check_zone(timezone)
     for path in paths:
         find_exports(path, source_named(source) if source else None)
@@ -52,25 +69,52 @@ def import_exports(
                 store,
                 paths,
                 source=source,
-                reading=Reading(timezone=timezone, owner=owner, progress=on_bytes),
+                reading=Reading(timezone=timezone, owner=owner, progress=on_bytes, disappearing=disappearing),
                 on_start=on_start,
             )
-        for report in reports:
-            _print_report(console, report)
+        for done in reports:
+            _print_report(console, done)
         for platform, name, person in store.joined:
             _print_joined(console, platform, name, person)
         if owner is not None:
             people.set_owner(store.db, people.person_named(people.people(store.db), owner))
         if not any(person.is_owner for person in people.people(store.db)):
-            console.print("Whose history this is was not found. Say so with: greenroom people owner NAME")
-    for report in reports:
-        if report.error is not None:
-            raise report.error
-        if report.tear is not None:
+            _ask_for_owner(console, store)
+    failed = [done.error for done in reports if done.error is not None]
+    for error in failed[1:]:
+        print(f"greenroom: {error}", file=sys.stderr)
+    if failed:
+        raise failed[0]
+    for done in reports:
+        if done.tear is not None:
             raise UserError(
-                f"{report.path} breaks off at {report.tear.place}: {report.tear.detail}. What came before is kept.",
+                f"{done.path} breaks off at {done.tear.place}: {done.tear.detail}. What came before is kept.",
                 "Export it again and import that: only what is missing is added.",
             )
+
+
+def _ask_for_owner(console: Console, store: Store) -> None:
+    """Ask who the person at the terminal is; elsewhere say how to tell."""
+    from rich.markup import escape
+    from rich.prompt import IntPrompt
+
+    from train.people import likely_owners, set_owner
+
+    likely = likely_owners(store.db)[:9]
+    if not likely or not (sys.stdin.isatty() and console.is_terminal):
+        console.print("Whose history this is was not found. Say so with: greenroom people owner NAME")
+        return
+    console.print("Whose history is this? Which one are you?")
+    for number, person in enumerate(likely, 1):
+        console.print(f"  {number}  {escape(person.speaker)}")
+    console.print("  0  none of these, or later")
+    chosen = IntPrompt.ask("number", choices=[str(number) for number in range(len(likely) + 1)], default=0)
+    if chosen:
+        set_owner(store.db, likely[chosen - 1])
+
+
+SHOWN_CHATS = 30
+"""Rows of the table at the end; `greenroom people` has everybody."""
 
 
 @contextmanager
@@ -113,10 +157,15 @@ def _print_report(console: Console, report: Report) -> None:
         table.add_column(column, justify="right")
     table.add_column("why")
     chats = sorted(report.chats.values(), key=lambda chat: (-chat.kept, chat.name))
-    for chat in chats:
+    for chat in chats[:SHOWN_CHATS]:
         why = ", ".join(f"{reason} {count:,}" for reason, count in sorted(chat.dropped.items()))
         numbers = (chat.kept, chat.added, chat.updated, chat.dropped.total())
         table.add_row(escape(chat.name or "(no chat)"), *(f"{number:,}" for number in numbers), escape(why))
+    if len(chats) > SHOWN_CHATS:
+        rest = chats[SHOWN_CHATS:]
+        sums = (sum(c.kept for c in rest), sum(c.added for c in rest), sum(c.updated for c in rest))
+        dropped = sum(chat.dropped.total() for chat in rest)
+        table.add_row(f"{len(rest):,} more chats", *(f"{number:,}" for number in (*sums, dropped)), "")
     numbers = (report.kept, report.added, report.updated, report.dropped)
     table.add_section()
     table.add_row("all", *(f"{number:,}" for number in numbers), "")

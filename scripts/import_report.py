@@ -21,7 +21,7 @@ def print_report(data: Path, paths: list[Path], *, as_json: bool = False) -> Non
     from train.store import open_store
 
     with open_store(data, create=False) as store:
-        found = [entry for path in paths or [None] for entry in entries(store.db, path)]
+        found = [entry for path in paths for entry in entries(store.db, path)] if paths else entries(store.db)
     if not found:
         where = " and ".join(map(str, paths)) or "this store"
         raise UserError(f"Nothing of {where} was imported yet.", "Import it: greenroom import PATH.")

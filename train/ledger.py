@@ -47,12 +47,10 @@ class Entry(msgspec.Struct, frozen=True):
 
 def entries(db: sqlite3.Connection, under: Path | None = None) -> list[Entry]:
     """Return the imports, oldest first; with `under` only those of this file, or of files in this folder."""
-    found = []
     columns = "id, path, source, started, status, kept, folded, dropped, added, updated, tear"
-    for row in db.execute(f"SELECT {columns} FROM imports ORDER BY id").fetchall():
-        if under is None or _is_under(row[1], str(under.resolve())):
-            found.append(Entry(*row, reasons=_reasons(db, row[0])))
-    return found
+    rows = db.execute(f"SELECT {columns} FROM imports ORDER BY id").fetchall()
+    place = None if under is None else str(under.resolve())
+    return [Entry(*[*row, _reasons(db, row[0])]) for row in rows if place is None or _is_under(row[1], place)]
 
 
 def _is_under(path: str, folder: str) -> bool:

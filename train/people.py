@@ -8,6 +8,7 @@ who share a name more often than not.
 import difflib
 import sqlite3
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable
 
 import msgspec
@@ -26,15 +27,19 @@ class Person(msgspec.Struct, frozen=True):
     speaker: str
     is_owner: bool = False
     has_name: bool = True
+    excluded: bool = False
+    """Whether their words are kept out of every dataset."""
 
 
 class PersonCounts(msgspec.Struct, frozen=True):
-    """A person with the accounts they write from, and messages by chat name, most first."""
+    """A person with the accounts they write from, and messages by chat name, most first, and by year."""
 
     person: Person
     accounts: list[tuple[str, str]]
     messages: int
     chats: list[tuple[str, int]]
+    years: list[tuple[int, int]]
+    """Messages by year, the oldest first."""
 
 
 def normal_name(name: str) -> str:
@@ -114,15 +119,15 @@ def people(db: sqlite3.Connection) -> list[Person]:
 
     The first of several with one name keeps it; the others get a number: "Alex Doe 2".
     """
-    rows = db.execute("SELECT id, name, is_owner FROM people ORDER BY id").fetchall()
+    rows = db.execute("SELECT id, name, is_owner, excluded FROM people ORDER BY id").fetchall()
     names = [clean_name(row[1] or "") for row in rows]
     plain = {_key(name or NAMELESS) for name in names}
     used: set[str] = set()
     found = []
-    for (person_id, _, is_owner), name in zip(rows, names, strict=True):
+    for (person_id, _, is_owner, excluded), name in zip(rows, names, strict=True):
         speaker = _free_name(name or NAMELESS, used, plain)
         used.add(_key(speaker))
-        found.append(Person(person_id, speaker, bool(is_owner), bool(name)))
+        found.append(Person(person_id, speaker, bool(is_owner), bool(name), bool(excluded)))
     return found
 
 
@@ -202,6 +207,39 @@ def rename(db: sqlite3.Connection, person: Person, name: str) -> None:
     db.execute("UPDATE people SET name = ?, named_by_hand = 1 WHERE id = ?", [speaker, person.id])
 
 
+def exclude(db: sqlite3.Connection, person: Person, *, excluded: bool = True) -> None:
+    """Keep a person's words out of every dataset from now on, or let them in again."""
+    db.execute("UPDATE people SET excluded = ? WHERE id = ?", [excluded, person.id])
+
+
+def split(db: sqlite3.Connection, person: Person, account: str) -> str:
+    """Make one account of a person somebody of their own again, and return the account's name.
+
+    The account is told by its name or its id. Raises UserError when the person has no such account, or no other.
+    """
+    rows = db.execute("SELECT id, platform, account, name FROM accounts WHERE person_id = ?", [person.id]).fetchall()
+    wanted = normal_name(account)
+    found = [row for row in rows if wanted in (normal_name(row[2]), normal_name(row[3] or ""))]
+    if not found:
+        names = ", ".join(f"{row[1]}: {row[3] or row[2]}" for row in rows)
+        raise UserError(f"{person.speaker!r} has no account {account!r}.", f"There are: {names}.")
+    if len(rows) == 1:
+        raise UserError(f"{person.speaker!r} has this account alone.", "There is nothing to split off.")
+    row_id, _, key, name = found[0]
+    db.execute("UPDATE accounts SET person_id = ? WHERE id = ?", [_new_person(db, name), row_id])
+    return str(name or key)
+
+
+def likely_owners(db: sqlite3.Connection) -> list[Person]:
+    """Return who may be the owner, the likeliest first: those who wrote in most chats."""
+    rows = db.execute(
+        "SELECT a.person_id FROM messages m JOIN accounts a ON a.id = m.sender_id "
+        "GROUP BY a.person_id ORDER BY count(DISTINCT m.chat_id) DESC, count(*) DESC"
+    )
+    by_id = {person.id: person for person in people(db)}
+    return [by_id[row[0]] for row in rows.fetchall()]
+
+
 def counts(db: sqlite3.Connection) -> list[PersonCounts]:
     """Return everybody with their accounts and messages by chat, those who wrote most first."""
     accounts: dict[int, list[tuple[str, str]]] = {}
@@ -209,19 +247,22 @@ def counts(db: sqlite3.Connection) -> list[PersonCounts]:
         "SELECT person_id, platform, coalesce(name, account) FROM accounts ORDER BY id"
     ):
         accounts.setdefault(person_id, []).append((platform, name))
-    chats: dict[int, list[tuple[str, int]]] = {}
-    for person_id, chat, number in db.execute(
-        "SELECT a.person_id, coalesce(c.name, c.chat), count(*) AS n FROM messages m "
-        "JOIN accounts a ON a.id = m.sender_id JOIN chats c ON c.id = m.chat_id "
-        "WHERE m.kind != 'service' GROUP BY a.person_id, c.id ORDER BY n DESC, c.id"
+    chats: dict[int, Counter[str]] = {}
+    years: dict[int, Counter[int]] = {}
+    for person_id, chat, year, number in db.execute(
+        "SELECT a.person_id, coalesce(c.name, c.chat), strftime('%Y', m.time_ms / 1000, 'unixepoch') AS year, count(*) "
+        "FROM messages m JOIN accounts a ON a.id = m.sender_id JOIN chats c ON c.id = m.chat_id "
+        "WHERE m.kind != 'service' GROUP BY a.person_id, c.id, year"
     ):
-        chats.setdefault(person_id, []).append((chat, number))
+        chats.setdefault(person_id, Counter())[chat] += number
+        years.setdefault(person_id, Counter())[int(year or 0)] += number
     found = [
         PersonCounts(
             person,
             accounts.get(person.id, []),
-            sum(number for _, number in chats.get(person.id, [])),
-            chats.get(person.id, []),
+            chats.get(person.id, Counter()).total(),
+            chats.get(person.id, Counter()).most_common(),
+            sorted(years.get(person.id, Counter()).items()),
         )
         for person in people(db)
     ]

@@ -18,7 +18,7 @@ from typing import Any
 from persona.errors import UserError
 from persona.paths import PRIVATE_DIR_MODE, PRIVATE_FILE_MODE, make_private_dir
 from train.export_files import ArchivePath, ExportPath, size_of
-from train.forgetting import Forgotten
+from train.forgetting import Forgotten, forget
 from train.messages import Account, Chat, ChatKind, Drop, Kind, Message
 from train.people import Person, attach_account
 
@@ -219,6 +219,13 @@ class Store:
         self.db.executemany(
             "INSERT INTO account_keys VALUES (?, ?, ?) ON CONFLICT DO NOTHING", [(row_id, *key) for key in keys]
         )
+
+    def forget(self, person: Person) -> int:
+        """Delete a person for good, see `train.forgetting.forget`; returns how many messages went."""
+        deleted = forget(self.db, self.forgotten, person)
+        for known in (self._chats, self._chats_seen, self._accounts):
+            known.clear()
+        return deleted
 
     def add_messages(self, messages: Sequence[Message], import_id: int) -> tuple[int, int]:
         """Store messages of one chat. Returns how many were new, and how many changed what was known."""
