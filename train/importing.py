@@ -268,13 +268,14 @@ class _Import:
         return tally
 
     def _flush(self) -> None:
+        if self.batch:
+            self._store(self.batch)
+            self.batch.clear()
+        # After the messages: storing them adds the drops of those that are forgotten.
         if self.drops:
             self.store.add_drops(self.import_id, self.drops)
             self.since_commit += len(self.drops)
             self.drops.clear()
-        if self.batch:
-            self._store(self.batch)
-            self.batch.clear()
 
     def _store(self, messages: Sequence[Message]) -> None:
         platform, chat = (messages[0].platform, messages[0].chat_id) if messages else ("", "")

@@ -115,6 +115,7 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
 
 _ROWS_AT_ONCE = 16
 """Rows in one INSERT: a statement for each row takes twice as long, longer statements gain nothing."""
+_SLOTS_AT_ONCE = 500
 _COMMON = ("message", "time_ms", "seq", "offset_min", "sender_id", "kind", "text")
 _RARE = ("reply_to", "topic", "edited_ms", "forwarded_from", "reactions", "mentions", "slot")
 _NO_RARE = (None,) * len(_RARE)
@@ -142,6 +143,7 @@ class Store:
         self._chats: dict[tuple[str, str], int] = {}
         self._chats_seen: dict[tuple[str, str], Chat] = {}
         self._accounts: dict[tuple[str, str], tuple[int, str | None]] = {}
+        self._with_slots: dict[tuple[int, int], bool] = {}
         self.joined: list[tuple[str, str, Person]] = []
         """Accounts (platform, name) that became part of a person known from another platform."""
         self.forgotten = Forgotten(db)
@@ -225,6 +227,7 @@ class Store:
         deleted = forget(self.db, self.forgotten, person)
         for known in (self._chats, self._chats_seen, self._accounts):
             known.clear()
+        self._with_slots.clear()
         return deleted
 
     def add_messages(self, messages: Sequence[Message], import_id: int) -> tuple[int, int]:
@@ -245,7 +248,7 @@ class Store:
             else:
                 rich.append(common + rare)
         replaced = 0
-        if messages[0].slot is not None:
+        if messages[0].slot is not None and self._had_slots(chat, import_id):
             rich, replaced = self._fill_slots(chat, rich)
         before = self.db.total_changes
         self._insert(chat, import_id, _COMMON, plain)
@@ -279,6 +282,14 @@ class Store:
             self.db.execute(many, [*chain.from_iterable(rows[start : start + _ROWS_AT_ONCE])])
         self.db.executemany(f"{head}{row} ON CONFLICT DO NOTHING", rows[whole:])
 
+    def _had_slots(self, chat: int, import_id: int) -> bool:
+        """Return whether a chat held messages with slots before this import: within one each has its own."""
+        key = (chat, import_id)
+        if key not in self._with_slots:
+            query = "SELECT 1 FROM messages WHERE chat_id = ? AND slot IS NOT NULL LIMIT 1"
+            self._with_slots[key] = self.db.execute(query, [chat]).fetchone() is not None
+        return self._with_slots[key]
+
     def _fill_slots(self, chat: int, rows: list[Row]) -> tuple[list[Row], int]:
         """Put edited, deleted and named-medium versions in the place of the version that is stored.
 
@@ -287,15 +298,14 @@ class Store:
         """
         left: list[Row] = []
         replaced = 0
+        stored = self._stored_in(chat, [row[13] for row in rows])
         for row in rows:
-            message, kind, text, edited, slot = row[0], row[5], row[6], row[9], row[13]
-            stored = self.db.execute(
-                "SELECT message, kind, edited_ms FROM messages WHERE chat_id = ? AND slot = ?", [chat, slot]
-            ).fetchall()
-            if not stored or any(known == message for known, _, _ in stored):
+            message, kind, text, edited = row[0], row[5], row[6], row[9]
+            there = stored.get(row[13], ())
+            if not there or any(known == message for known, _, _ in there):
                 left.append(row)
                 continue
-            same = [old for old in stored if _is_version(old[1], old[2], kind, edited)]
+            same = [old for old in there if _is_version(old[1], old[2], kind, edited)]
             if not same:
                 left.append(row)
             elif _is_newer(same[0][1], same[0][2], kind, edited):
@@ -305,6 +315,20 @@ class Store:
                     [message, kind, text, edited, chat, same[0][0]],
                 ).rowcount
         return left, replaced
+
+    def _stored_in(self, chat: int, slots: list[str]) -> dict[str, list[tuple[str, str, int | None]]]:
+        """Return the id, kind and time of editing of the messages that stand in slots, by slot."""
+        found: dict[str, list[tuple[str, str, int | None]]] = {}
+        for start in range(0, len(slots), _SLOTS_AT_ONCE):
+            some = slots[start : start + _SLOTS_AT_ONCE]
+            # By name: SQLite takes the order of the ids for the better one, and reads the whole chat.
+            query = (
+                "SELECT slot, message, kind, edited_ms FROM messages INDEXED BY messages_slot "
+                f"WHERE chat_id = ? AND slot IN ({', '.join('?' * len(some))})"
+            )
+            for slot, *version in self.db.execute(query, [chat, *some]):
+                found.setdefault(slot, []).append((version[0], version[1], version[2]))
+        return found
 
     def chats(self) -> Iterator[tuple[int, str, str | None, ChatKind | None]]:
         """Yield every chat: row id, platform, name, kind; in the order they were first seen."""

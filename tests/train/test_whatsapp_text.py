@@ -22,7 +22,7 @@ def utc(message: Message) -> str:
 
 
 def the_chat(records: list[Record]) -> Chat:
-    return next(record for record in records if isinstance(record, Chat))
+    return [record for record in records if isinstance(record, Chat)][-1]
 
 
 def test_the_android_layout(whatsapp: Write, messages: Messages) -> None:
@@ -69,7 +69,8 @@ def test_the_ios_layout(whatsapp: Write, messages: Messages) -> None:
         ("[13/2/24 9:05:06 p. m.] ", "2024-02-13 21:05:06"),
         ("\u200f[13\u200f/2\u200f/2024, 9:05:06 م] ", "2024-02-13 21:05:06"),
         ("[١٣/٢/٢٠٢٤, ٩:٠٥:٠٦ م] ", "2024-02-13 21:05:06"),
-        ("13.2.2024 klo 9.05 - ", None),
+        ("13.2.2024 klo 9.05 - ", "2024-02-13 09:05:00"),
+        ("13.2.2024 ist 9 - ", None),
         ("13.02.24, 9:05 odp. - ", "2024-02-13 21:05:00"),
     ],
 )

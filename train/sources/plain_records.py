@@ -12,13 +12,14 @@ import msgspec
 
 from persona.errors import UserError
 from train.accounts import phone_of
-from train.export_files import ExportPath, TornFileError
+from train.export_files import ExportPath, TornFileError, start_of
 from train.export_tables import header_of, open_text, table_rows
 from train.local_time import utc_ms, zone_of
 from train.messages import Chat, ChatKind, Drop, Kind, Message, Reading, Record, Tear, as_mentions, as_reactions
 from train.people import normal_name
 from train.printed_ids import PrintedIds
 from train.sources.json_objects import Found, read_objects
+from train.sources.json_records import as_utf8
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     "time": ("time", "timestamp", "date", "datetime", "sent_at", "created_at", "when"),
@@ -83,11 +84,17 @@ def _header(path: ExportPath) -> list[str]:
     if path.suffix.lower() in (".csv", ".tsv"):
         return header_of(path)
     try:
+        if path.suffix.lower() == ".json" and not _begins_list(path):
+            return []  # whatever it is, all of it would have to be read to find no list in it
         for piece in _json_rows(path):
             return [str(key).lower() for key in piece.values] if isinstance(piece, Found) else []
     except (OSError, TornFileError, UnicodeError):
         pass
     return []
+
+
+def _begins_list(path: ExportPath) -> bool:
+    return as_utf8(start_of(path, 256)).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"[")
 
 
 def _named(names: list[str], column: str) -> str | None:

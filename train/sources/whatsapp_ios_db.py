@@ -12,6 +12,7 @@ from typing import Any
 from train.export_databases import columns, open_database, tables
 from train.export_files import ExportPath, size_of
 from train.messages import Account, Chat, ChatKind, Drop, Kind, Message, Owner, Reading, Record, Tear
+from train.sources.json_objects import is_date
 
 PLATFORM = "whatsapp"
 OWNER = "me"
@@ -61,10 +62,9 @@ class _Database:
         for jid, name in self.names.items():
             phone = _phone(jid)
             yield Account(PLATFORM, _account(jid), name, (phone,) if phone else ())
-        sessions = "SELECT Z_PK, ZCONTACTJID, ZPARTNERNAME FROM ZWACHATSESSION ORDER BY Z_PK"
-        for row, jid, name in self.db.execute(sessions).fetchall():
-            jid = str(jid or f"session-{row}")
-            chat = Chat(PLATFORM, jid, str(name) if name else self.names.get(jid), _chat_kind(jid))
+        for row, jid, name in self._rows("ZWACHATSESSION", "ZCONTACTJID", "ZPARTNERNAME"):
+            jid = jid or f"session-{row}"
+            chat = Chat(PLATFORM, jid, name or self.names.get(jid), _chat_kind(jid))
             yield chat
             yield from self._as_far_as_it_goes(self._messages("ZCHATSESSION = ?", [row], chat))
         lost = "ZCHATSESSION IS NULL OR ZCHATSESSION NOT IN (SELECT Z_PK FROM ZWACHATSESSION)"
@@ -77,22 +77,27 @@ class _Database:
             yield Tear("what was read last", f"the database is damaged: {error}")
 
     def _people(self) -> None:
-        if columns(self.db, "ZWAPROFILEPUSHNAME"):
-            for jid, name in self.db.execute("SELECT ZJID, ZPUSHNAME FROM ZWAPROFILEPUSHNAME"):
-                if jid and name:
-                    self.names[str(jid)] = str(name)
+        for _, jid, name in self._rows("ZWAPROFILEPUSHNAME", "ZJID", "ZPUSHNAME"):
+            if jid and name:
+                self.names[jid] = name
         # What the owner's contacts call somebody comes before what they call themselves.
-        for jid, name in self.db.execute("SELECT ZCONTACTJID, ZPARTNERNAME FROM ZWACHATSESSION"):
-            if jid and name and _chat_kind(str(jid)) is ChatKind.PERSONAL and _phone(str(name)) is None:
-                self.names[str(jid)] = str(name)
-        known = columns(self.db, "ZWAGROUPMEMBER")
-        if known:
-            contact = "ZCONTACTNAME" if "ZCONTACTNAME" in known else "NULL"
-            for row, jid, name in self.db.execute(f"SELECT Z_PK, ZMEMBERJID, {contact} FROM ZWAGROUPMEMBER"):
-                if jid:
-                    self.members[row] = str(jid)
-                    if name:
-                        self.names.setdefault(str(jid), str(name))
+        for _, jid, name in self._rows("ZWACHATSESSION", "ZCONTACTJID", "ZPARTNERNAME"):
+            if jid and name and _chat_kind(jid) is ChatKind.PERSONAL and _phone(name) is None:
+                self.names[jid] = name
+        for row, jid, name in self._rows("ZWAGROUPMEMBER", "ZMEMBERJID", "ZCONTACTNAME"):
+            if jid:
+                self.members[row] = jid
+                if name:
+                    self.names.setdefault(jid, name)
+
+    def _rows(self, table: str, jid: str, name: str) -> list[tuple[int, str, str]]:
+        """Return the rows of a table of people, by their keys; what a version of the app lacks is empty."""
+        known = columns(self.db, table)
+        if not known:
+            return []
+        wanted = [one if one in known else "NULL" for one in (jid, name)]
+        rows = self.db.execute(f"SELECT Z_PK, {', '.join(wanted)} FROM {table} ORDER BY Z_PK").fetchall()
+        return [(row, _words(one), _words(other)) for row, one, other in rows]
 
     def _messages(self, condition: str, parameters: list[int], chat: Chat | None) -> Iterator[Record]:
         wanted = [f"m.{name}" if name in self.columns else "NULL" for name in _WANTED]
@@ -115,24 +120,24 @@ class _Database:
         place = f"message {number}"
         if chat is None:
             return Drop("in no chat", place)
-        if isinstance(date, bool) or not isinstance(date, int | float) or not date or abs(date) > 10**12:
+        if not isinstance(date, int | float) or not date or not is_date(_unix_ms(date)):
             return Drop("no date", place, chat.id)
         kind = _KINDS.get(kind_number, Kind.MEDIA)
-        body = str(text or "")
+        body = _words(text)
         if kind is Kind.DELETED:
             body = ""
         elif kind not in (Kind.TEXT, Kind.SERVICE, Kind.CALL, Kind.POLL):
-            body = str(title or "") or body if kind is not Kind.FILE else ""
+            body = _words(title) or body if kind is not Kind.FILE else ""
         if kind is Kind.TEXT and not body.strip():
             return Drop("nothing in it", place, chat.id)
         who = None if mine else self._sender(jid, member, chat)
         sender = OWNER if mine else None if who is None else _account(who)
-        name = self.owner_name if mine else self.names.get(who or "") or (str(pushed) if pushed else None)
+        name = self.owner_name if mine else self.names.get(who or "") or _words(pushed) or None
         if name is None and who is not None:
             name = _phone(who)
         return Message(
-            PLATFORM, chat.id, str(stanza) if stanza else f"row-{number}", round((date + _APPLE_EPOCH_S) * 1000), body,
-            kind, sender, name, bool(mine), None, number, None, str(parent) if parent else None,
+            PLATFORM, chat.id, _words(stanza) or f"row-{number}", _unix_ms(date), body, kind, sender, name, bool(mine),
+            None, number, None, _words(parent) or None,
         )  # fmt: skip
 
     def _sender(self, jid: Any, member: Any, chat: Chat) -> str | None:
@@ -140,8 +145,19 @@ class _Database:
         if member in self.members:
             return self.members[member]
         if chat.kind is ChatKind.PERSONAL:
-            return str(jid or chat.id)
-        return str(jid) if jid and _chat_kind(str(jid)) is ChatKind.PERSONAL else None
+            return _words(jid) or chat.id
+        jid = _words(jid)
+        return jid if jid and _chat_kind(jid) is ChatKind.PERSONAL else None
+
+
+def _words(value: Any) -> str:
+    """Return what a column of words holds, of whatever type it is written; "" for nothing."""
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else "" if value is None else str(value)
+
+
+def _unix_ms(date: float) -> int:
+    # A real column holds infinity too.
+    return round((date + _APPLE_EPOCH_S) * 1000) if abs(date) < 10**12 else 10**18
 
 
 def _chat_kind(jid: str) -> ChatKind:

@@ -5,24 +5,51 @@ it was. The first is found from all dates together, the others as docs/import.md
 is noted. A file is read twice: once to find out these things, once for the messages.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime
-from hashlib import blake2b
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from persona.errors import UserError
+from train.accounts import phone_of
 from train.export_files import ExportPath, TornFileError
 from train.export_text import text_lines, torn_end
-from train.messages import Chat, ChatKind, Drop, Kind, Message, Note, Owner, Reading, Record, Tear
+from train.local_time import zone_of
+from train.messages import (
+    Account,
+    Chat,
+    ChatKind,
+    Drop,
+    Kind,
+    Message,
+    Note,
+    Owner,
+    Reading,
+    Record,
+    Tear,
+    as_mentions,
+)  # fmt: skip
 from train.people import normal_name
+from train.printed_ids import PrintedIds
 from train.sources import whatsapp_words as words
-from train.sources.whatsapp_lines import MARKS, Authors, Dates, Header, local_time, parse_header, unmarked
+from train.sources.whatsapp_authors import Authors
+from train.sources.whatsapp_headers import MARKS, parse_header, unmarked
+from train.sources.whatsapp_survey import Survey
 
 PLATFORM = "whatsapp"
 
 _ORDER_NAMES = {"dmy": "day, month, year", "mdy": "month, day, year", "ymd": "year, month, day"}
-Shape = tuple[bool, str, bool, bool]
+_LOOKED_AT = 50
+_MARKS = frozenset(MARKS)
+_HELD = 2_000
+"""Messages handed on together."""
+_HELD_CHARACTERS = 1 << 20
+_ANNOUNCEMENTS = 2_000
+"""Lines of the app that are looked at to find out whose phone it was."""
+_MENTION = re.compile("@\u2068~?([^\u2068\u2069\n]+)\u2069|@(\\d{7,15})(?!\\d)")
+_AGAIN = 3
+"""A mark in brackets that ends so many messages, and is in no list, is the app's own."""
 
 
 class WhatsAppText:
@@ -35,7 +62,7 @@ class WhatsAppText:
         if not path.is_file() or path.suffix.lower() != ".txt":
             return 0.0
         try:
-            lines = zip(range(50), text_lines(path), strict=False)
+            lines = zip(range(_LOOKED_AT), text_lines(path), strict=False)
             headers = sum(parse_header(line) is not None for _, line in lines)
         except (OSError, UserError, TornFileError):
             # A damaged file is still what its name says, and reading it says what is wrong.
@@ -44,208 +71,210 @@ class WhatsAppText:
         return 0.95 if named and headers else 0.55 if headers >= 2 else 0.0
 
     def read(self, path: ExportPath, reading: Reading) -> Iterator[Record]:
-        """Yield the records of the export; memory grows with the longest message and the dates alone."""
+        """Yield the records of the export; what is held is some bytes for each message, and the longest one."""
         yield from _Export(path, reading).records()
-
-
-class _Survey:
-    """What the first reading of a file finds out about the messages of one layout."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.dates = Dates()
-        self.authors = Authors()
-
-    def add(self, header: Header) -> None:
-        self.count += 1
-        self.dates.add(header)
-        self.authors.add(header.rest)
 
 
 class _Cast:
     """Who speaks in a file, and what the app's own lines say about the chat."""
 
     def __init__(self) -> None:
-        self.speakers = Counter[str]()
+        self.speakers: set[str] = set()
         self.announcers = Counter[str]()
         self.announcements: list[str] = []
         self.deleter: str | None = None
         self.group = False
 
-    def add(self, author: str | None, kind: Kind, text: str) -> None:
-        if kind in (Kind.SERVICE, Kind.CALL) or author is None:
-            self.group |= words.names_group(text)
+    def announce(self, author: str | None, text: str) -> None:
+        self.group = self.group or words.names_group(text)
+        if len(self.announcements) < _ANNOUNCEMENTS:
             self.announcements.append(text)
-            if author is not None:
-                self.announcers[author] += 1
-            return
-        self.speakers[author] += 1
-        if kind is Kind.DELETED and words.is_deleted_by_you(unmarked(text)):
-            self.deleter = author
+        if author is not None:
+            self.announcers[author] += 1
 
 
 class _Export:
     def __init__(self, path: ExportPath, reading: Reading) -> None:
         self.path = path
         self.reading = reading
-        self.zone = ZoneInfo(reading.timezone) if reading.timezone else None
-        self.shape: Shape = (False, "", False, False)
-        self.authors = Authors()
-        self.order = "dmy"
-        self.owner: str | None = None
+        self.times = _Times(zone_of(reading))
+        self.survey = Survey(path)
+        self.ios = self.survey.layout is not None and self.survey.layout.shape[0] != "-"
+        self.authors = self.survey.layout.authors if self.survey.layout is not None else Authors()
+        self.cast = _Cast()
         self.chat = Chat(PLATFORM, "")
-        self.before_ms = 0
-        self.in_slot = Counter[tuple[str, str]]()
-        self.same_text = Counter[tuple[str, str, str]]()
-        self.at_time = Counter[str]()
-        self.tears: list[str] = []
+        self.ids = PrintedIds()
+        self.accounts: dict[str, str] = {}
+        self.edit_marks = Counter[str]()
+        self.last = (0, 0)
+        self.nth = 0
+        """How many messages there were of the last printed time."""
 
     def records(self) -> Iterator[Record]:
-        example = self._survey()
-        cast_ = _Cast()
-        for header, _, _ in self._messages():
-            author, text = self.authors.split(header.rest)
-            cast_.add(author, _content(text, author, self.shape[0])[0], text)
-        self.chat = self._chat(cast_)
+        layout = self.survey.layout
+        if layout is None:
+            yield Chat(PLATFORM, "", None)
+            yield from self._tears([], "the beginning")
+            return
+        self.chat = self._chat()
         yield self.chat
-        if self.owner is not None:
-            yield Owner(PLATFORM, _account(self.owner), self.owner)
-        if example is not None:
-            yield Note(f"{self.path.name}: dates like {example} are read as {_ORDER_NAMES[self.order]}.")
-        place = ""
-        for header, lines, number in self._messages(final=True):
-            place = f"line {number}"
-            yield self._record(header, lines, place)
-        for detail in self.tears:
+        if not self.survey.order.certain:
+            read_as = _ORDER_NAMES[self.survey.order.order]
+            yield Note(f"{self.path.name}: dates like {layout.example} are read as {read_as}.")
+        if before := self.survey.text_before():
+            yield Drop("text before the first message", f"line {before}", self.chat.id)
+        tears: list[str] = []
+        held: list[Message] = []
+        room = _HELD_CHARACTERS
+        line = 0
+        for line, day, second, rest in self.survey.messages(tears):
+            record = self._record(line, day, second, rest)
+            if type(record) is Message:
+                held.append(record)
+                room -= len(record.text)
+                if len(held) < _HELD and room > 0:
+                    continue
+            if held:
+                self._progress(held)
+                yield held
+                held, room = [], _HELD_CHARACTERS
+            if type(record) is not Message:
+                yield record
+        if held:
+            yield held
+        yield from self._what_is_known_now()
+        yield from self._tears(tears, f"line {line}")
+
+    def _progress(self, messages: list[Message]) -> None:
+        if self.reading.progress is not None:
+            # Close enough for a bar: what stands before each text is about so long.
+            self.reading.progress(sum(len(one.text.encode("utf-8", "replace")) + 30 for one in messages))
+
+    def _tears(self, tears: list[str], place: str) -> Iterator[Tear]:
+        for detail in tears:
             yield Tear(place, detail)
         if (torn := torn_end(self.path)) is not None:
             yield Tear(f"byte {torn}", "the file ends inside a letter")
 
-    def _survey(self) -> str | None:
-        """Find the layout and the order of the dates; return a date as an example when it stays uncertain."""
-        surveys: dict[Shape, _Survey] = {}
-        example = ""
-        for line in text_lines(self.path):
-            header = parse_header(line.rstrip("\r\n"))
-            if header is not None:
-                surveys.setdefault(header.shape, _Survey()).add(header)
-                example = example or header.stamp.split(" ")[0].strip(",")
-        if not surveys:
-            return None
-        # An export opens with a message. Lines of another layout are a chat that was pasted into one.
-        first = next(iter(surveys))
-        total = sum(survey.count for survey in surveys.values())
-        most = max(surveys, key=lambda shape: surveys[shape].count)
-        self.shape = first if surveys[first].count * 5 >= total else most
-        found = surveys[self.shape].dates.order()
-        self.authors = surveys[self.shape].authors
-        self.order = found.order
-        return None if found.certain else example
-
-    def _messages(self, *, final: bool = False) -> Iterator[tuple[Header, list[str], int]]:
-        """Yield each message's header, the lines after the first, and the number of the first."""
-        header: Header | None = None
-        lines: list[str] = []
-        start = 0
-        read = 0
-        for number, raw in enumerate(text_lines(self.path, self.tears if final else None), 1):
-            line = raw.rstrip("\r\n")
-            read += len(raw)
-            new = parse_header(line)
-            if new is None or new.shape != self.shape:
-                lines.append(line)
-                continue
-            if header is not None:
-                yield header, lines, start
-            header, lines, start = new, [], number
-            if final and read > 1 << 16 and self.reading.progress is not None:
-                self.reading.progress(read)
-                read = 0
-        if header is not None:
-            yield header, lines, start
-
-    def _record(self, header: Header, lines: list[str], place: str) -> Message | Drop:
-        local = local_time(header, self.order)
-        if local is None:
-            return Drop("no such date", place, self.chat.id)
-        author, first = self.authors.split(header.rest)
-        body = "\n".join([first, *lines]) if lines else first
-        kind, text, edited = _content(body, author, self.shape[0])
-        if kind is Kind.TEXT and (not text.strip() or (body == "." and header.rest.endswith(":."))):
-            return Drop("expired or view-once message", place, self.chat.id)
-        if kind is Kind.TEXT and text == "null" and not self.shape[0]:
-            return Drop("expired or view-once message", place, self.chat.id)
-        if kind is Kind.SERVICE and author == self.chat.name and self.chat.kind is ChatKind.GROUP:
-            author = None  # the app speaks in the group's name; nobody is called that
-        time_ms, offset_min = self._utc(local)
-        return self._message(header.stamp, author, kind, text, edited, time_ms, offset_min)
-
-    def _message(
-        self,
-        stamp: str,
-        author: str | None,
-        kind: Kind,
-        text: str,
-        edited: bool,
-        time_ms: int,
-        offset_min: int,
-    ) -> Message:
-        sender = _account(author) if author is not None else None
-        who = sender or ""
-        self.at_time[stamp] += 1
-        self.in_slot[stamp, who] += 1
-        self.same_text[stamp, who, kind + text] += 1
+    def _record(self, line: int, day: int | None, second: int, rest: str) -> Message | Drop:
+        if day is None:
+            return Drop("no such date", f"line {line}", self.chat.id)
+        author, body = self.authors.split(rest)
+        kind, text, edited = self._content(body, author)
+        if kind is Kind.TEXT and _is_empty(text, body, rest, self.ios):
+            return Drop("expired or view-once message", f"line {line}", self.chat.id)
+        if kind is Kind.SERVICE or author is None:
+            if words.is_not_readable(text):
+                return Drop("not received, or to be seen once on the phone", f"line {line}", self.chat.id)
+            self.cast.announce(author, text)
+            if author == self.chat.name:
+                author = None  # the app speaks in the chat's name
+        else:
+            self.cast.speakers.add(author)
+        mentions = None
+        if "@" in text and (found := _MENTION.findall(text)):
+            mentions = as_mentions(_account(name) if name else f"+{number}" for name, number in found)
+            text = text.replace("\u2068", "").replace("\u2069", "")
+        sender = None if author is None else self.accounts.get(author) or self._account(author)
+        time_ms, offset = self.times.utc(day, second)
+        ident, slot = self.ids.next(f"{day * 86_400 + second:x}", sender or "", kind + text)
+        self.nth = self.nth + 1 if (day, second) == self.last else 1
+        self.last = (day, second)
+        # The mark does not say when a message was edited: after it was sent is all that is known.
         return Message(
-            PLATFORM,
-            self.chat.id,
-            _digest(stamp, who, kind, text, str(self.same_text[stamp, who, kind + text])),
-            time_ms,
-            text,
-            kind,
-            sender,
-            author,
-            None if self.owner is None or author is None else author == self.owner,
-            offset_min,
-            self.at_time[stamp],
-            _digest(stamp, who, str(self.in_slot[stamp, who])),
-            # The mark does not say when a message was edited: after it was sent is all that is known.
-            edited_ms=time_ms if edited else None,
-        )
+            PLATFORM, self.chat.id, ident, time_ms, text, kind, sender, author, None, offset, self.nth, slot,
+            None, None, time_ms if edited else None, None, None, mentions,
+        )  # fmt: skip
 
-    def _utc(self, local: datetime) -> tuple[int, int]:
-        """Return the UTC time in ms and the offset of a printed local time.
+    def _account(self, author: str) -> str:
+        account = self.accounts[author] = _account(author)
+        return account
 
-        In the hour that the clock repeats in autumn, the later reading is taken where the earlier one would
-        have time fall back.
-        """
-        moment = self._in_zone(local)
-        ms = round(moment.timestamp() * 1000)
-        if ms < self.before_ms:
-            later = self._in_zone(local.replace(fold=1))
-            later_ms = round(later.timestamp() * 1000)
-            if later_ms >= self.before_ms and later_ms - ms <= 7_200_000:
-                moment, ms = later, later_ms
-        self.before_ms = ms
-        offset = moment.utcoffset()
-        return ms, round(offset.total_seconds() / 60) if offset is not None else 0
+    def _content(self, body: str, author: str | None) -> tuple[Kind, str, bool]:
+        """Return the kind of a message, its own text, and whether it was edited."""
+        plain = body.lstrip(MARKS) if body[:1] in _MARKS else body
+        if author is None:
+            return (Kind.CALL if words.is_call(plain) else Kind.SERVICE), plain, False
+        edited = False
+        if plain.endswith((">", ">\u200e", "> ")):
+            plain, edited = self._without_edit_mark(plain)
+        if (kind := words.kind_of_phrase(plain)) is not None:
+            if kind is Kind.DELETED and words.is_deleted_by_you(plain):
+                self.cast.deleter = author
+            return kind, "", edited
+        if (medium := self._medium(plain, body)) is not None:
+            return medium[0], medium[1].strip(MARKS + " \n"), edited
+        if "\n" in plain and (question := words.poll_question(plain)) is not None:
+            return Kind.POLL, question, edited
+        if "https://" in plain and words.is_location(plain):
+            return Kind.LOCATION, "", edited
+        # On iOS the app marks its own sentences with U+200E.
+        if self.ios and body.startswith("\u200e"):
+            return (Kind.CALL if words.is_call(plain) else Kind.SERVICE), plain, False
+        return Kind.TEXT, plain, edited
 
-    def _in_zone(self, local: datetime) -> datetime:
-        return local.replace(tzinfo=self.zone) if self.zone else local.astimezone()
+    def _without_edit_mark(self, text: str) -> tuple[str, bool]:
+        found = words.edit_mark(text)
+        if found is None or not found[0]:
+            return text, False
+        before, mark, known = found
+        if not known:
+            self.edit_marks[mark] += " " in mark
+            if self.edit_marks[mark] < _AGAIN:
+                return text, False
+        return before.rstrip(MARKS + " "), True
 
-    def _chat(self, found: _Cast) -> Chat:
+    def _medium(self, plain: str, body: str) -> tuple[Kind, str] | None:
+        if plain.endswith((">", ")", "\u200e")) or ")\n" in plain:
+            file = words.attached(plain)
+            if file is not None:
+                return file
+        if not self.ios or "\u200e" not in body:
+            return None
+        head, _, tail = body.rpartition("\u200e")
+        kind = words.kind_of_phrase(tail)
+        if kind is None or kind is Kind.DELETED:
+            return None
+        # Before a document's placeholder stands its file name.
+        return kind, "" if kind in (Kind.FILE, Kind.CONTACT) else head
+
+    def _chat(self) -> Chat:
+        """Return the chat as far as it is known before the messages: by the name of the file, or by who speaks."""
         name = next(filter(None, map(words.chat_name, _stems(self.path))), None)
+        if name is not None:
+            return Chat(PLATFORM, normal_name(name), name)
+        for _, _, _, rest in self.survey.messages([]):
+            author, body = self.authors.split(rest)
+            kind, text, _ = self._content(body, author)
+            if kind is Kind.SERVICE or author is None:
+                self.cast.announce(author, text)
+            else:
+                self.cast.speakers.add(author)
+        found, self.cast = self.cast, _Cast()
+        self.edit_marks.clear()
+        speakers = sorted(found.speakers)
         # On iOS the app's lines carry the name of the chat, which in a group is nobody's.
         subjects = [one for one in found.announcers if one not in found.speakers]
+        if (found.group or len(speakers) > 2) and subjects:
+            name = max(subjects, key=lambda one: found.announcers[one])
+        elif not found.group and len(speakers) == 2:
+            owner = self._owner(found, speakers, None)
+            name = next((one for one in speakers if one != owner), None) if owner is not None else None
+        name = name or " | ".join(speakers)
+        return Chat(PLATFORM, normal_name(name), name or None)
+
+    def _what_is_known_now(self) -> Iterator[Record]:
+        """Yield what only the whole file says: a group or not, and whose phone it was."""
+        found, name = self.cast, self.chat.name or ""
         speakers = sorted(found.speakers)
         group = found.group or len(speakers) > 2
-        if name is None and group and subjects:
-            name = max(subjects, key=lambda one: found.announcers[one])
-        self.owner = self._owner(found, speakers, None if group else name)
-        if name is None and not group:
-            others = [one for one in speakers if one != self.owner]
-            name = others[0] if self.owner is not None and len(others) == 1 else None
-        kind = ChatKind.GROUP if group else ChatKind.PERSONAL
-        return Chat(PLATFORM, normal_name(name or " | ".join(speakers)), name or " | ".join(speakers), kind)
+        yield Chat(PLATFORM, self.chat.id, name or None, ChatKind.GROUP if group else ChatKind.PERSONAL)
+        owner = self._owner(found, speakers, None if group else name)
+        if owner is not None:
+            yield Owner(PLATFORM, _account(owner), owner)
+        for author, account in self.accounts.items():
+            if (phone := phone_of(author)) is not None and len(phone) > 7:
+                yield Account(PLATFORM, account, None, (phone,))
 
     def _owner(self, found: _Cast, speakers: list[str], partner: str | None) -> str | None:
         by_name = {normal_name(one): one for one in speakers}
@@ -253,7 +282,7 @@ class _Export:
             return by_name[normal_name(self.reading.owner)]
         if found.deleter is not None:
             return found.deleter
-        if partner is not None and len(speakers) == 2 and normal_name(partner) in by_name:
+        if partner and len(speakers) == 2 and normal_name(partner) in by_name:
             return next(one for one in speakers if normal_name(one) != normal_name(partner))
         known = [by_name[normal_name(one)] for one in self.reading.known_owners if normal_name(one) in by_name]
         if known:
@@ -264,45 +293,62 @@ class _Export:
         return unnamed[0] if found.group and len(speakers) > 2 and len(unnamed) == 1 else None
 
 
-def _content(body: str, author: str | None, ios: bool) -> tuple[Kind, str, bool]:
-    """Return the kind of a message, its own text, and whether it was edited."""
-    plain = body.lstrip(MARKS)
-    if author is None:
-        return (Kind.CALL if words.is_call(plain) else Kind.SERVICE), plain, False
-    plain, edited = words.without_edit_mark(plain)
-    plain = plain.rstrip(MARKS + " ") if edited else plain
-    if words.is_deleted(unmarked(plain)):
-        return Kind.DELETED, "", False
-    medium = _medium(plain, body, ios)
-    if medium is not None:
-        return medium[0], medium[1].strip(MARKS + " \n"), edited
-    if (question := words.poll_question(plain)) is not None:
-        return Kind.POLL, question, edited
-    if words.is_location(plain):
-        return Kind.LOCATION, "", edited
-    # On iOS the app marks its own sentences with U+200E.
-    if ios and body.startswith("\u200e"):
-        return (Kind.CALL if words.is_call(plain) else Kind.SERVICE), plain, False
-    return Kind.TEXT, plain, edited
+class _Times:
+    """Turns printed local times into UTC, an hour at a time: asking the zone for each takes most of the time."""
+
+    def __init__(self, zone: ZoneInfo | None) -> None:
+        self.zone = zone
+        self.before_ms = 0
+        self.hours: dict[int, tuple[int, int] | None] = {}
+
+    def utc(self, day: int, second: int) -> tuple[int, int]:
+        """Return the UTC time in ms and the offset in minutes of a printed local time.
+
+        In the hour that the clock repeats in autumn, the later reading is taken where the earlier one would
+        have time fall back.
+        """
+        hour = day * 24 + second // 3600
+        if hour not in self.hours:
+            if len(self.hours) > 10_000:
+                self.hours.clear()
+            self.hours[hour] = self._plain_hour(day, second // 3600)
+        plain = self.hours[hour]
+        if plain is not None:
+            self.before_ms = ms = plain[0] + second % 3600 * 1000
+            return ms, plain[1]
+        return self._in_a_changing_hour(datetime.fromordinal(day) + timedelta(seconds=second))
+
+    def _plain_hour(self, day: int, hour: int) -> tuple[int, int] | None:
+        """Return the time at which an hour begins and its offset; None where the clock changes about then."""
+        start = datetime.fromordinal(day) + timedelta(hours=hour)
+        times = [self._in_zone(start + timedelta(minutes=one), fold) for one in (-60, 0, 59, 120) for fold in (0, 1)]
+        offsets = {one.utcoffset() for one in times}
+        offset = times[2].utcoffset()
+        if len(offsets) > 1 or offset is None:
+            return None
+        return round(times[2].timestamp() * 1000), round(offset.total_seconds() / 60)
+
+    def _in_a_changing_hour(self, local: datetime) -> tuple[int, int]:
+        moment = self._in_zone(local, 0)
+        ms = round(moment.timestamp() * 1000)
+        if ms < self.before_ms:
+            later = self._in_zone(local, 1)
+            later_ms = round(later.timestamp() * 1000)
+            if later_ms >= self.before_ms and later_ms - ms <= 7_200_000:
+                moment, ms = later, later_ms
+        self.before_ms = ms
+        offset = moment.utcoffset()
+        return ms, round(offset.total_seconds() / 60) if offset is not None else 0
+
+    def _in_zone(self, local: datetime, fold: int) -> datetime:
+        local = local.replace(fold=fold)
+        return local.replace(tzinfo=self.zone) if self.zone else local.astimezone()
 
 
-def _medium(plain: str, body: str, ios: bool) -> tuple[Kind, str] | None:
-    if words.is_media_omitted(plain):
-        return Kind.MEDIA, ""
-    file = words.attached(plain)
-    if file is not None:
-        return file
-    head, mark, tail = body.rpartition("\u200e")
-    if not ios or (not mark and len(tail.split()) > 3):
-        return None
-    file = words.attached(tail)
-    if file is not None:
-        return file[0], head or file[1]
-    kind = words.omitted_kind(tail)
-    if kind is None:
-        return None
-    # Before a document's placeholder stands its file name.
-    return kind, "" if kind in (Kind.FILE, Kind.CONTACT) else head
+def _is_empty(text: str, body: str, rest: str, ios: bool) -> bool:
+    if not text or text.isspace():
+        return True
+    return (body == "." and rest.endswith(":.")) or (text == "null" and not ios)
 
 
 def _account(author: str) -> str:
@@ -310,11 +356,7 @@ def _account(author: str) -> str:
     digits = "".join(c for c in author if c.isdigit())
     if len(digits) >= 7 and not any(c.isalpha() for c in author):
         return f"+{digits}"
-    return normal_name(author)
-
-
-def _digest(*parts: str) -> str:
-    return blake2b("\0".join(parts).encode("utf-8", "surrogatepass"), digest_size=10).hexdigest()
+    return normal_name(unmarked(author))
 
 
 def _stems(path: ExportPath) -> list[str]:

@@ -1,188 +1,211 @@
-"""What WhatsApp writes into text exports in place of a message, language by language.
+"""What WhatsApp writes into text exports in place of a message, or itself, in the languages of the app.
 
-Collected from exports in these languages; the exact words differ between versions of the app, so media are
-recognised by the pair of a thing and its absence ("image" + "omitted") rather than by whole sentences.
-Everything is compared in lower case without direction marks.
+The phrases are those that its versions for Android and iOS print (`whatsapp_phrases.json`, by language; "und" has
+wordings of older versions). A `%` stands for a name. They are compared in lower case, without direction marks and
+the full stop at the end.
 """
 
 import re
+from functools import cache
+from pathlib import Path
+
+import msgspec
 
 from train.messages import Kind
+from train.sources.whatsapp_headers import unmarked
 
-# English, German, French, Spanish, Italian, Portuguese, Russian, Dutch, Polish, Turkish, Ukrainian, Czech
-# unless a line says otherwise.
-_THINGS: dict[Kind, tuple[str, ...]] = {
-    Kind.STICKER: (
-        "sticker", "figurinha", "autocollant", "стикер", "наклейка", "naklejk", "çıkartma", "стікер",
-        "наліпк",
-        "nálepk", "samolepk",
-    ),
-    Kind.GIF: ("gif",),
-    Kind.CONTACT: (
-        "contact card", "kontaktkarte", "fiche contact", "tarjeta de contacto", "scheda contatto", "cartão d",
-        "карточка контакта", "contactkaart", "karta kontaktu", "kişi kartı", "картка контакту",
-        "karta kontaktu",
-        "vizitka",
-    ),
-    Kind.VIDEO: ("video", "vidéo", "vídeo", "видео", "wideo", "відео"),
-    Kind.AUDIO: ("audio", "áudio", "аудио", "dźwięk", "ses ", "аудіо", "zvuk"),
-    Kind.PHOTO: (
-        "image", "photo", "bild", "foto", "imagen", "immagine", "imagem", "изображение", "фото", "afbeelding",
-        "grafik", "obraz", "zdjęci", "görüntü", "resim", "fotoğraf", "зображення", "obráz",
-    ),
-    Kind.FILE: ("document", "dokument", "documento", "документ", "belge", "dosya"),
+_KINDS = {
+    "photo": Kind.PHOTO, "video": Kind.VIDEO, "audio": Kind.AUDIO, "sticker": Kind.STICKER, "gif": Kind.GIF,
+    "contact": Kind.CONTACT, "file": Kind.FILE, "media": Kind.MEDIA, "omitted": Kind.MEDIA,
+    "live_location": Kind.LOCATION, "deleted": Kind.DELETED, "deleted_by_you": Kind.DELETED,
 }  # fmt: skip
-_ABSENT = (
-    "omitted", "weggelassen", "ausgelassen", "absent", "omis", "retiré", "manquant", "non inclus", "omitid",
-    "omess", "esclus", "ocult", "отсутству", "опущен", "пропущен", "weggelaten", "pominięt", "dahil edilmedi",
-    "atland", "atlanmış", "відсутн", "vynech",
-)  # fmt: skip
-# <Media omitted>, <Medien ausgeschlossen>, <Médias omis>, <Multimedia omitido>, <Media omessi>,
-# <Mídia oculta>, <Ficheiro não revelado>, <Без медиафайлов>, <Media weggelaten>, <pominięto multimedia>,
-# <Medya dahil edilmedi>, <Без медіафайлів>, <Média vynechána>.
+_LONGEST = 120
+"""Characters: no phrase that stands for a whole message is longer."""
+_TRAILING = " .。\n\u200e\u200f"
+# <Media omitted> in a wording that is not among the phrases.
 _MEDIA_STEMS = ("media", "medien", "médi", "mídia", "медиа", "medya", "медіа", "arquivo", "ficheiro")
 
-_DELETED_BY_YOU = frozenset({
-    "you deleted this message", "du hast diese nachricht gelöscht", "vous avez supprimé ce message",
-    "eliminaste este mensaje", "has eliminado este mensaje", "hai eliminato questo messaggio",
-    "você apagou esta mensagem", "apagou esta mensagem", "вы удалили данное сообщение",
-    "вы удалили это сообщение", "u hebt dit bericht verwijderd", "je hebt dit bericht verwijderd",
-    "usunięto tę wiadomość", "ta wiadomość została usunięta przez ciebie", "bu mesajı sildiniz",
-    "ви видалили це повідомлення", "tuto zprávu jste smazali", "odstranili jste tuto zprávu",
-    "smazali jste tuto zprávu",
-})  # fmt: skip
-_DELETED = frozenset({
-    "this message was deleted", "diese nachricht wurde gelöscht", "ce message a été supprimé",
-    "se eliminó este mensaje", "este mensaje fue eliminado", "questo messaggio è stato eliminato",
-    "mensagem apagada", "esta mensagem foi apagada", "данное сообщение удалено", "это сообщение удалено",
-    "сообщение удалено", "dit bericht is verwijderd", "ta wiadomość została usunięta", "wiadomość usunięta",
-    "bu mesaj silindi", "це повідомлення видалено", "повідомлення видалено", "tato zpráva byla smazána",
-    "tato zpráva byla odstraněna", "zpráva byla smazána",
-})  # fmt: skip
-_EDITED = frozenset({
-    "this message was edited", "diese nachricht wurde bearbeitet", "ce message a été modifié",
-    "se editó este mensaje", "questo messaggio è stato modificato", "mensagem editada",
-    "esta mensagem foi editada", "сообщение изменено", "данное сообщение изменено", "dit bericht is bewerkt",
-    "bericht bewerkt", "ta wiadomość została edytowana", "wiadomość edytowana", "edytowano tę wiadomość",
-    "bu mesaj düzenlendi", "це повідомлення змінено", "повідомлення змінено", "tato zpráva byla upravena",
-    "zpráva byla upravena",
-})  # fmt: skip
-_CALLS = (
-    "missed voice call", "missed video call", "voice call", "video call", "verpasster sprachanruf",
-    "verpasster videoanruf", "sprachanruf", "videoanruf", "appel vocal", "appel vidéo", "llamada perdida",
-    "llamada de voz", "videollamada", "chiamata vocale", "videochiamata", "chamada de voz",
-    "chamada de vídeo",
-    "ligação de voz", "пропущенный", "аудиозвонок", "видеозвонок", "gemiste spraakoproep", "spraakoproep",
-    "video-oproep", "nieodebrane połączenie", "połączenie", "cevapsız", "sesli arama", "görüntülü arama",
-    "пропущений", "аудіодзвінок", "відеодзвінок", "zmeškaný", "hlasový hovor", "videohovor",
-)  # fmt: skip
-# "You created group", and so on: only a group has one.
-_GROUP_STEMS = ("group", "gruppe", "groupe", "grupo", "gruppo", "групп", "groep", "grup", "груп", "skupin")
-# What stands between "WhatsApp" and the chat's name in the name of the file, the archive or its folder.
-_FILE_NAME = re.compile(
-    r"^(?:whatsapp[ -]?(?:chat|sohbeti|konverzace)|chat (?:de |do |con )?whatsapp|discussion whatsapp"
-    r"|conversa do whatsapp|conversación de whatsapp|чат whatsapp|czat whatsapp|чат у whatsapp)"
-    r"\s*(?:-|with|mit|avec|con|com|с|met|z|з|s|ile)\s+(?P<name>.+?)(?:\s*\(\d+\))?$",
-    re.IGNORECASE,
+_ATTACHED_IOS = re.compile(
+    r"<(?:[^<>:：]{2,30}[:：]\s?(?P<file>[^<>]+?\.\w{2,5})\s?|(?P<named>[^<>:]+\.\w{2,5}) \w+)>\Z"
 )
-
-_ATTACHED_IOS = re.compile(r"\A<[^<>:]{2,30}: (?P<file>[^<>]+\.\w{2,5})>(?:\n|\Z)")
-_ATTACHED_ANDROID = re.compile(r"\A(?P<file>\S[^\n]*\.\w{2,5}) \((?P<words>[^()\n]{4,30})\)(?:\n|\Z)")
-# (file attached) in each language; a stem of its words.
-_ATTACHED_WORDS = (
-    "attached", "angehängt", "joint", "adjunto", "allegat", "anexad", "добавлен", "bijgevoegd", "załączon",
-    "ekli", "додан", "přilož",
-)  # fmt: skip
+# "report.pdf • 3 pages (file attached)": what stands after the name is about the file.
+_ATTACHED_ANDROID = re.compile(r"\A(?P<file>\S[^\n]*?\.\w{2,5})(?: • [^\n]*?)? ?\((?P<words>[^()\n]{4,40})\)(?:\n|\Z)")
+_EDIT_MARK = re.compile(r"\s?\u200e?<\u200e?(?P<words>[^<>\d:/=\n]{8,60})\u200e?>\u200e?\s*\Z")
 _POLL = re.compile(
-    r"\A(?:poll|umfrage|sondage|encuesta|sondaggio|enquete|sondagem|опрос|peiling|ankieta|anket|опитування|anketa)"
-    r":\s*\n(?P<question>[^\n]*)",
-    re.IGNORECASE,
+    r"\A[^\n:：]{2,25}[:：]\s*\n(?P<question>[^\n]+)"
+    r"(?:\n\u200e?[^\n:：]{2,25}[:：] [^\n]*\([^\n()]*\d[^\n()]*\)\u200e?)+\s*\Z"
 )
-_LOCATION = re.compile(r"\A[^:\n]{3,30}: https://maps\.google\.com/\?q=\S+\Z")
-_BY_NAME = (("-photo-", Kind.PHOTO), ("-video-", Kind.VIDEO), ("-audio-", Kind.VOICE), ("-gif-", Kind.GIF))
+_LOCATION = re.compile(r"\A[^:：\n]{2,40}\s?[:：]\s?https://(?:maps\.google\.com/\?q=|(?:maps\.app\.)?goo\.gl/)\S+\Z")
+_BY_NAME = (("-photo-", Kind.PHOTO), ("-video-", Kind.VIDEO), ("-audio-", Kind.VOICE), ("-gif-", Kind.GIF),
+            ("-sticker-", Kind.STICKER))  # fmt: skip
 _BY_PREFIX = {
-    "img-": Kind.PHOTO,
-    "vid-": Kind.VIDEO,
-    "ptt-": Kind.VOICE,
-    "aud-": Kind.AUDIO,
-    "stk-": Kind.STICKER,
-}
-_BY_SUFFIX = {
+    "img-": Kind.PHOTO, "vid-": Kind.VIDEO, "ptt-": Kind.VOICE, "aud-": Kind.AUDIO, "stk-": Kind.STICKER,
+}  # fmt: skip
+_BY_ENDING = {
     "jpg": Kind.PHOTO, "jpeg": Kind.PHOTO, "png": Kind.PHOTO, "heic": Kind.PHOTO, "webp": Kind.STICKER,
     "mp4": Kind.VIDEO, "mov": Kind.VIDEO, "3gp": Kind.VIDEO, "opus": Kind.VOICE, "ogg": Kind.VOICE,
     "m4a": Kind.AUDIO, "mp3": Kind.AUDIO, "gif": Kind.GIF, "vcf": Kind.CONTACT,
 }  # fmt: skip
 
 
+class Phrases(msgspec.Struct, frozen=True):
+    """The phrases of all languages, by what they are for."""
+
+    ends: frozenset[str]
+    """The first two and the last two letters of what a whole message can be, …"""
+    begins: frozenset[str]
+    """… or the first two, where a name is at the end or in between."""
+    whole: dict[str, Kind]
+    """What a whole message stands for."""
+    deleted_by: tuple[tuple[str, str], ...]
+    """What stands before and after the name of the admin who deleted a message."""
+    deleted_by_you: frozenset[str]
+    edited: frozenset[str]
+    attached: frozenset[str]
+    not_readable: frozenset[str]
+    calls: tuple[str, ...]
+    group: tuple[tuple[bool, tuple[str, ...]], ...]
+    """Whether the first part begins the line, and the parts between names."""
+    titles: tuple[re.Pattern[str], ...]
+
+
+@cache
+def phrases() -> Phrases:
+    """Return the phrases, read once."""
+    raw = Path(__file__).with_name("whatsapp_phrases.json").read_bytes()
+    by_language = msgspec.json.decode(raw, type=dict[str, dict[str, list[str]]])
+
+    def all_of(key: str) -> list[str]:
+        return list(dict.fromkeys(phrase for found in by_language.values() for phrase in found.get(key, ())))
+
+    names = [phrase.partition("%") for phrase in all_of("deleted") if phrase.find("%") > 1]
+    group = [(not one.startswith("%"), tuple(filter(None, map(str.strip, one.split("%"))))) for one in all_of("group")]
+    whole = {_plain(phrase): kind for key, kind in _KINDS.items() for phrase in all_of(key)}
+    attached = [re.fullmatch(r"% ?\((.+)\)", one) for one in all_of("attached")]
+    return Phrases(
+        ends=frozenset(one[:2] + one[-2:] for one in whole),
+        begins=frozenset(before[:2] for before, _, _ in names),
+        whole=whole,
+        deleted_by=tuple((before, after) for before, _, after in names),
+        deleted_by_you=frozenset(map(_plain, all_of("deleted_by_you"))),
+        edited=frozenset(map(_plain, all_of("edited"))),
+        attached=frozenset(found[1] for found in attached if found),
+        not_readable=frozenset(map(_plain, all_of("not_readable"))),
+        calls=tuple(all_of("calls")),
+        group=tuple(dict.fromkeys(group)),
+        titles=tuple(_title_pattern(one) for one in sorted(all_of("title"), key=len, reverse=True)),
+    )
+
+
+def _title_pattern(title: str) -> re.Pattern[str]:
+    parts = [re.escape(part.strip()) for part in title.split("%")]
+    before, after = (re.sub(r"\\[ -]", r"[\\s-]", part) for part in parts)
+    # A browser adds (1) to the name of a file that is there already.
+    return re.compile(rf"{before}\s*(?P<name>\S.*?)\s*{after}(?:\s?\(\d+\))?", re.IGNORECASE)
+
+
 def _plain(text: str) -> str:
-    return text.strip().rstrip(".").strip().lower()
+    return " ".join(unmarked(text).split()).rstrip(".。").rstrip().casefold()
 
 
-def omitted_kind(text: str) -> Kind | None:
-    """Return what an iOS placeholder such as "image omitted" stands for; None when it is no placeholder."""
-    words = f"{_plain(text)} "
-    if len(words) > 60 or not any(stem in words for stem in _ABSENT):
+def kind_of_phrase(text: str) -> Kind | None:
+    """Return what a whole message stands for when it is the app's own: a medium that was left out, or `DELETED`."""
+    known = phrases()
+    # Nearly every message is somebody's own, and tells by how it begins and ends.
+    ends = text[:2] + text.rstrip(_TRAILING)[-2:]
+    in_angles = text[:1] == "<"
+    if not in_angles and ends.casefold() not in known.ends and text[:2].casefold() not in known.begins:
         return None
-    return next((kind for kind, stems in _THINGS.items() if any(stem in words for stem in stems)), None)
+    if len(text) > _LONGEST:
+        return None
+    plain = _plain(text)
+    if (kind := known.whole.get(plain)) is not None:
+        return kind
+    if in_angles and plain.endswith(">"):
+        # Older iPhones print "<image omitted>", and versions differ in their words for "<Media omitted>".
+        inner = plain[1:-1].strip()
+        usual = 4 < len(inner) < 45 and not re.search(r"[\d<>/=]", inner)
+        by_stem = Kind.MEDIA if usual and any(stem in inner for stem in _MEDIA_STEMS) else None
+        return known.whole.get(inner, by_stem)
+    by_admin = any(plain.startswith(before) and plain.endswith(after) for before, after in known.deleted_by)
+    return Kind.DELETED if by_admin else None
 
 
-def is_media_omitted(text: str) -> bool:
-    """Return whether a whole Android message is `<Media omitted>` in some language."""
-    words = text.strip().lower()
-    if not (words.startswith("<") and words.endswith(">") and 4 < len(words) < 45 and "\n" not in words):
-        return False
-    return not re.search(r"[\d<>/=]", words[1:-1]) and any(stem in words for stem in _MEDIA_STEMS)
+def is_deleted_by_you(text: str) -> bool:
+    """Return whether the text is the mark that only the owner's own deleted messages leave."""
+    return len(text) <= _LONGEST and _plain(text) in phrases().deleted_by_you
+
+
+def is_not_readable(text: str) -> bool:
+    """Return whether the text says that a message can be read on the phone alone, or has not come."""
+    return _plain(text) in phrases().not_readable
 
 
 def attached(text: str) -> tuple[Kind, str] | None:
     """Return the kind of the file a message was exported with and its caption; None when there is no file."""
-    found = _ATTACHED_IOS.match(text)
-    if found is None:
-        found = _ATTACHED_ANDROID.match(text)
-        if found is None or not any(stem in found["words"].lower() for stem in _ATTACHED_WORDS):
-            return None
-    return _kind_of_file(found["file"].lower()), text[found.end() :]
+    head, mark, tail = text.rpartition("<")
+    if mark and (found := _ATTACHED_IOS.match(f"<{unmarked(tail).rstrip()}")) is not None:
+        kind = _kind_of_file((found["file"] or found["named"]).lower())
+        # Before a document stand its name and its pages.
+        return kind, "" if kind is Kind.FILE else head.rstrip()
+    plain = unmarked(text)
+    found = _ATTACHED_ANDROID.match(plain)
+    if found is not None and found["words"].casefold() in phrases().attached:
+        return _kind_of_file(found["file"].lower()), plain[found.end() :]
+    return None
 
 
 def _kind_of_file(name: str) -> Kind:
     for mark, kind in _BY_NAME:
         if mark in name:
             return kind
-    if name[:4] in _BY_PREFIX:
-        return _BY_PREFIX[name[:4]]
-    return _BY_SUFFIX.get(name.rpartition(".")[2], Kind.FILE)
+    return _BY_PREFIX.get(name[:4]) or _BY_ENDING.get(name.rpartition(".")[2], Kind.FILE)
 
 
-def is_deleted(text: str) -> bool:
-    """Return whether the text is the mark a deleted message leaves."""
-    return _plain(text) in _DELETED or is_deleted_by_you(text)
-
-
-def is_deleted_by_you(text: str) -> bool:
-    """Return whether the text is the mark that only the owner's own deleted messages leave."""
-    return _plain(text) in _DELETED_BY_YOU
-
-
-def without_edit_mark(text: str) -> tuple[str, bool]:
-    """Return the text without "<This message was edited>" at its end, and whether it was there."""
-    head, bracket, tail = text.rpartition("<")
-    if bracket and tail.rstrip().endswith(">") and _plain(tail.rstrip()[:-1]) in _EDITED:
-        return head.rstrip(), True
-    return text, False
+def edit_mark(text: str) -> tuple[str, str, bool] | None:
+    """Return the text before a mark like "<This message was edited>" at its end, the mark's words and whether they
+    are known; None where there is none.
+    """
+    found = _EDIT_MARK.search(text[-80:])
+    if found is None:
+        return None
+    words = _plain(found["words"])
+    start = max(0, len(text) - 80) + found.start()
+    return text[:start].rstrip(), words, words in phrases().edited or "\u200e" in found[0]
 
 
 def is_call(text: str) -> bool:
     """Return whether a line written by the app is about a call."""
-    return any(word in text.lower() for word in _CALLS)
+    return _plain(text[:_LONGEST]).startswith(phrases().calls)
 
 
 def names_group(text: str) -> bool:
-    """Return whether a line written by the app speaks of a group."""
-    return any(stem in text.lower() for stem in _GROUP_STEMS)
+    """Return whether a line written by the app says what happens in groups alone: somebody came, left, renamed it."""
+    plain = _plain(text)
+    return any(_fits(plain, *template) for template in phrases().group)
+
+
+def is_sentence(text: str) -> bool:
+    """Return whether a line with a colon is one that the app writes about a group, in a language that sets one."""
+    plain = _plain(text)
+    with_colon = (template for template in phrases().group if any(":" in part for part in template[1]))
+    return any(_fits(plain, *template) for template in with_colon)
+
+
+def _fits(line: str, from_start: bool, parts: tuple[str, ...]) -> bool:
+    if not parts or (from_start and not line.startswith(parts[0])):
+        return False
+    at = 0
+    for part in parts:
+        found = line.find(part, at)
+        if found < 0 or (not from_start and at == 0 and found == 0):
+            return False  # a name comes first
+        at = found + len(part)
+    return True
 
 
 def poll_question(text: str) -> str | None:
-    """Return the question of a poll, None when the text is none."""
+    """Return the question of a poll: a heading, the question, and options with their votes in brackets."""
     found = _POLL.match(text)
     return found["question"].strip() if found else None
 
@@ -193,10 +216,7 @@ def is_location(text: str) -> bool:
 
 
 def chat_name(stem: str) -> str | None:
-    """Return the chat's name from a file name without its ending ("WhatsApp Chat with Bob"),
-    if it has one."""
-    found = _FILE_NAME.match(stem.strip())
-    if found:
-        return found["name"].strip()
-    turkish = re.match(r"^(?P<name>.+) ile WhatsApp Sohbeti$", stem.strip(), re.IGNORECASE)
-    return turkish["name"].strip() if turkish else None
+    """Return the chat's name from a file name without its ending ("WhatsApp Chat with Bob"), if it has one."""
+    plain = " ".join(stem.split())
+    found = next((found for one in phrases().titles if (found := one.fullmatch(plain)) is not None), None)
+    return found["name"].strip() if found else None
