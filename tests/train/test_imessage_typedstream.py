@@ -56,5 +56,20 @@ def test_damage_gives_a_value_error_or_a_text(data: st.DataObject) -> None:
         raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
     cut = data.draw(st.integers(0, len(raw)))
     for damaged in (bytes(raw), bytes(raw[:cut])):
-        with suppress(ValueError):
-            assert isinstance(decode_body(damaged).text, str)
+        for decode in (decode_body, lambda one: _Reader(one).body()):
+            with suppress(ValueError):
+                assert isinstance(decode(damaged).text, str)
+
+
+def test_what_is_wrong_with_a_body_is_told_without_its_text() -> None:
+    # Reasons end in the ledger, which is to say nothing of what was written.
+    raw = body("secret", mutable=True)
+    reasons = set()
+    for at in range(len(raw)):
+        for value in (0x00, 0x41, 0x84, 0x85, 0x92, 0xFF):
+            try:
+                _Reader(raw[:at] + bytes([value]) + raw[at + 1 :]).body()
+            except ValueError as error:
+                reasons.add(str(error))
+    assert 5 <= len(reasons) < 15
+    assert not any("'" in reason for reason in reasons)

@@ -4,62 +4,27 @@ The tables are Apple's own and documented nowhere; their columns vary by version
 asked for. docs/import.md lists the traps and the test that holds each one.
 """
 
-import plistlib
+import heapq
 import re
 import sqlite3
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from operator import itemgetter
 from typing import Any
 
 from train.accounts import handle_of, phone_of
 from train.export_databases import columns, open_database, tables
 from train.export_files import ExportPath, size_of
-from train.messages import (
-    Account,
-    Chat,
-    ChatKind,
-    Drop,
-    Folded,
-    Kind,
-    Message,
-    Owner,
-    Reading,
-    Record,
-    Tear,
-    as_mentions,
-    as_reactions,
-)  # fmt: skip
-from train.sources.imessage_typedstream import Body, decode_body
+from train.messages import Account, Chat, Drop, Folded, Message, Owner, Reading, Record, Tear
+from train.sources.imessage_chats import PLATFORM, as_text, chats_of, find_attachments
+from train.sources.imessage_rows import COLUMNS, OWNER, Known, Rows
+from train.sources.imessage_sentences import Sentence, sentence_of
+from train.sources.imessage_tapbacks import Quotable, Tapbacks, is_tapback, react, read_type, target_of
 
-PLATFORM = "imessage"
-OWNER = "me"
-"""The owner's account: all numbers and addresses of one's own are one account."""
-
-_APPLE_EPOCH_S = 978_307_200
-"""2001-01-01 UTC, from which Apple counts."""
-_NANOSECONDS_FROM = 10**11
-"""Counts above this are nanoseconds (since macOS 10.13): as seconds they would lie 3,000 years ahead."""
-_GROUP_STYLE = 43
-_TAPBACKS = {2000: "❤️", 2001: "👍", 2002: "👎", 2003: "😂", 2004: "‼️", 2005: "❓"}
-_REMOVED = 1000
-"""What is added to the type of a tapback that takes one back."""
-_WANTED = (
-    "guid", "text", "attributedBody", "date", "is_from_me", "handle_id", "item_type", "associated_message_guid",
-    "associated_message_type", "associated_message_emoji", "thread_originator_guid", "balloon_bundle_id",
-    "is_audio_message", "date_edited", "date_retracted", "message_summary_info", "group_title", "is_forward",
-)  # fmt: skip
-_URL_BALLOON = "URLBalloonProvider"
-_PLACEHOLDER = "\ufffc"
-# A tapback on somebody's SMS is sent as a sentence with the whole text in quotes.
-_TAPBACK_TEXT = re.compile(
-    r"(?:Loved|Liked|Disliked|Laughed at|Emphasi[sz]ed|Questioned|Removed an? .{3,20} from|Reacted \S{1,12} to"
-    r"|A adoré|A aimé|Le encantó|Le gustó|Le ha gustado|Ha adorado|Curtiu|Amei|Hat .{3,30} markiert:?)"
-    r"\s+(?:[“„«\"].+[”“»\"]|an? (?:image|movie|attachment|audio message|sticker))\s?",
-    re.DOTALL,
-)
-_SENTENCE_ENDS = frozenset('”“»"etr')
-_BY_MIME = {"image/gif": Kind.GIF, "text/vcard": Kind.CONTACT, "text/x-vlocation": Kind.LOCATION}
-_BY_MIME_GROUP = {"image": Kind.PHOTO, "video": Kind.VIDEO, "audio": Kind.AUDIO}
+_HELD = 1_000
+"""Messages of a chat that are held back, so that a tapback in words finds its message among them."""
+_HANDED_ON = 3_000
+_HELD_CHARACTERS = 1 << 21
+_PROGRESS_ROWS = 2_000
 
 
 class IMessageDatabase:
@@ -70,10 +35,13 @@ class IMessageDatabase:
     def detect(self, path: ExportPath) -> float:
         """Return how sure it is that `path` is such a database, by its tables."""
         found = tables(path)
-        return 0.95 if {"message", "handle", "chat_message_join"} <= found else 0.0
+        return 0.95 if {"message", "handle", "chat", "chat_message_join"} <= found else 0.0
 
     def read(self, path: ExportPath, reading: Reading) -> Iterator[Record]:
-        """Yield the records chat by chat; what is held grows with the tapbacks and attachments alone."""
+        """Yield the records chat by chat; what is held grows with the tapbacks and attachments alone.
+
+        Where a page of the file is damaged, a Tear says so, and what lies on other pages is read.
+        """
         with open_database(path, reading.scratch) as db:
             yield from _Database(db, path, reading).records()
 
@@ -81,241 +49,247 @@ class IMessageDatabase:
 class _Database:
     def __init__(self, db: sqlite3.Connection, path: ExportPath, reading: Reading) -> None:
         self.db = db
-        self.reading = reading
+        self.size = size_of(path)
+        self.progress = reading.progress
         self.columns = columns(db, "message")
-        self.handles = {row[0]: str(row[1]) for row in db.execute("SELECT ROWID, id FROM handle") if row[1]}
-        self.owner_name = reading.owner or next(iter(reading.known_owners), None)
+        self.known = Known({}, reading.owner or next(iter(reading.known_owners), None), {}, Tapbacks())
+        self.own: list[str] = []
+        self.several: set[int] = set()
         self.repeated: set[int] = set()
-        self.attachments: dict[int, Kind] = {}
-        self.reactions: dict[str, list[tuple[str, str | None]]] = {}
-        newest = db.execute("SELECT max(ROWID) FROM message").fetchone()[0]
-        self.bytes_per_row = size_of(path) / max(1, newest or 1)
+        self.chats: dict[Chat, list[int]] = {}
+        self.bytes_per_row = 0.0
 
     def records(self) -> Iterator[Record]:
-        yield from self._owner()
-        for one in dict.fromkeys(self.handles.values()):
-            phone = phone_of(one)
-            yield Account(
-                PLATFORM, handle_of(one), one, (phone,) if phone else (), (one.casefold(),) if "@" in one else ()
-            )
-        several: set[int] = set()
-        # On a damaged page these are not complete; the messages are still read as far as they go.
-        with suppress(sqlite3.DatabaseError):
-            self.attachments.update(self._attachments())
-        with suppress(sqlite3.DatabaseError):
-            self._collect_tapbacks()
-        with suppress(sqlite3.DatabaseError):
-            in_several = "SELECT message_id FROM chat_message_join GROUP BY message_id HAVING count(*) > 1"
-            several.update(row[0] for row in self.db.execute(in_several))
-        for chat_row, chat in self._chats():
+        for what, find in (
+            ("message", self._find_size), ("handle", self._find_handles), ("message", self._find_own),
+            ("attachment", self._find_attachments), ("message", self._find_tapbacks),
+            ("chat_message_join", self._find_several), ("chat", self._find_chats),
+            ("chat_message_join", self._find_chats_without_a_row),
+        ):  # fmt: skip
+            if (tear := _unless_damaged(find, f"table {what}")) is not None:
+                yield tear
+        yield Owner(PLATFORM, OWNER, self.known.owner_name)
+        yield Account(PLATFORM, OWNER, self.known.owner_name, *_numbers(self.own))
+        yield from self._accounts()
+        for chat, rows in self.chats.items():
             yield chat
-            # In the order of the join's own index, so that nothing is sorted, and held, before the first row.
-            join = "FROM chat_message_join j CROSS JOIN message m ON m.ROWID = j.message_id WHERE j.chat_id = ?"
-            join += " ORDER BY j.message_id"
-            yield from self._as_far_as_it_goes(self._messages(join, [chat_row], chat.id, several), chat.id)
-        alone = "FROM message m WHERE m.ROWID NOT IN (SELECT message_id FROM chat_message_join)"
-        yield from self._as_far_as_it_goes(self._messages(alone, [], None, several), "messages in no chat")
+            yield from _Conversation(self, chat, rows).records()
+        yield from self._left_over()
 
-    def _as_far_as_it_goes(self, records: Iterator[Record], where: str) -> Iterator[Record]:
-        """Yield the records; where a damaged page ends them, a Tear, and the other chats are still read."""
-        try:
-            yield from records
-        except sqlite3.DatabaseError as error:
-            yield Tear(f"chat {where}", f"the database is damaged: {error}")
+    def _find_size(self) -> None:
+        newest = self.db.execute("SELECT max(ROWID) FROM message").fetchone()[0]
+        self.bytes_per_row = self.size / max(1, newest or 1)
 
-    def _owner(self) -> Iterator[Record]:
-        own: list[str] = []
+    def _find_handles(self) -> None:
+        for row, one in self.db.execute("SELECT ROWID, id FROM handle WHERE id != ''"):
+            self.known.handles[row] = as_text(one)
+
+    def _find_own(self) -> None:
         for column in ("account", "destination_caller_id"):
             if column in self.columns:
                 query = f"SELECT DISTINCT {column} FROM message WHERE is_from_me AND {column} != ''"
-                with suppress(sqlite3.DatabaseError):
-                    own += [re.sub(r"^[EePp]:", "", str(row[0])) for row in self.db.execute(query)]
-        phones = tuple(dict.fromkeys(phone for one in own if (phone := phone_of(one))))
-        emails = tuple(dict.fromkeys(one.casefold() for one in own if "@" in one))
-        yield Owner(PLATFORM, OWNER, self.owner_name)
-        yield Account(PLATFORM, OWNER, self.owner_name, phones, emails)
+                self.own += [re.sub(r"^[EePp]:", "", as_text(row[0])) for row in self.db.execute(query)]
 
-    def _chats(self) -> Iterator[tuple[int, Chat]]:
-        known = columns(self.db, "chat")
-        style = "style" if "style" in known else "NULL"
-        name = "display_name" if "display_name" in known else "NULL"
-        members: dict[int, list[str]] = {}
-        if columns(self.db, "chat_handle_join"):
-            for chat, handle in self.db.execute("SELECT chat_id, handle_id FROM chat_handle_join ORDER BY 1, 2"):
-                members.setdefault(chat, []).append(self.handles.get(handle, "?"))
-        query = f"SELECT ROWID, chat_identifier, guid, {style}, {name} FROM chat ORDER BY ROWID"
-        for row, identifier, guid, kind, title in self.db.execute(query).fetchall():
-            # The same person by iMessage and by SMS is two chats in the file, and one to those who had it.
-            place = str(identifier or guid or row)
-            group = kind == _GROUP_STYLE or len(members.get(row, ())) > 1 or place.startswith("chat")
-            chat_name = title or (", ".join(members.get(row, ())) if group else place) or place
-            kinds = ChatKind.GROUP if group else ChatKind.PERSONAL
-            yield row, Chat(PLATFORM, place if group else handle_of(place), str(chat_name), kinds)
+    def _find_attachments(self) -> None:
+        find_attachments(self.db, self.known.attachments)
 
-    def _attachments(self) -> Iterator[tuple[int, Kind]]:
-        if not columns(self.db, "message_attachment_join") or "mime_type" not in columns(self.db, "attachment"):
-            return
-        sticker = "is_sticker" if "is_sticker" in columns(self.db, "attachment") else "0"
-        query = (
-            f"SELECT j.message_id, a.mime_type, {sticker} FROM message_attachment_join j "
-            "JOIN attachment a ON a.ROWID = j.attachment_id"
-        )
-        for message, mime, is_sticker in self.db.execute(query):
-            mime = str(mime or "")
-            kind = _BY_MIME.get(mime) or _BY_MIME_GROUP.get(mime.partition("/")[0], Kind.FILE)
-            yield message, Kind.STICKER if is_sticker else kind
-
-    def _collect_tapbacks(self) -> None:
-        """Find the reactions to each message, by its guid: given, and not taken back later."""
+    def _find_tapbacks(self) -> None:
+        """Find the reactions to each message: given, and not taken back later."""
         if "associated_message_type" not in self.columns:
             return
         emoji = "associated_message_emoji" if "associated_message_emoji" in self.columns else "NULL"
         rows = self.db.execute(
             f"SELECT associated_message_guid, associated_message_type, {emoji}, is_from_me, handle_id FROM message "
-            "WHERE associated_message_type BETWEEN 2000 AND 3999 ORDER BY date, ROWID"
+            "WHERE associated_message_type BETWEEN 1000 AND 3999 ORDER BY date, ROWID"
         )
+        accounts = {row: handle_of(one) for row, one in self.known.handles.items()}
         for guid, kind, custom, from_me, handle in rows:
-            target = _target(guid)
-            who = self._account(from_me, handle)
-            given = self.reactions.setdefault(target, [])
-            mark = (_tapback(kind, custom), who)
-            if kind >= 2000 + _REMOVED:
-                if mark in given:
-                    given.remove(mark)
-            else:
-                # One person has one tapback on a message: a new one takes the place of the old.
-                given[:] = [one for one in given if one[1] != who] + [mark]
+            if is_tapback(kind):
+                who = OWNER if from_me else accounts.get(handle)
+                picture, taken_back = read_type(kind, custom)
+                self.known.tapbacks.note(target_of(guid), picture, who, taken_back)
         present = "SELECT 1 FROM message WHERE guid = ?"
-        gone = [guid for guid in self.reactions if self.db.execute(present, [guid]).fetchone() is None]
-        for guid in gone:
-            del self.reactions[guid]
+        given = self.known.tapbacks.given
+        for guid in [one for one in given if self.db.execute(present, [one]).fetchone() is None]:
+            del given[guid]
 
-    def _account(self, from_me: Any, handle: Any) -> str | None:
-        if from_me:
-            return OWNER
-        known = self.handles.get(handle)
-        return None if known is None else handle_of(known)
+    def _find_several(self) -> None:
+        """Find the messages that are in several chats."""
+        query = "SELECT message_id FROM chat_message_join GROUP BY message_id HAVING count(*) > 1"
+        self.several.update(row[0] for row in self.db.execute(query))
 
-    def _messages(self, query: str, parameters: list[int], chat: str | None, several: set[int]) -> Iterator[Record]:
-        wanted = [f"m.{name}" if name in self.columns else "NULL" for name in _WANTED]
-        unread = 0.0
-        for number, *values in self.db.execute(f"SELECT m.ROWID, {', '.join(wanted)} {query}", parameters):
-            if number in several:
-                if number in self.repeated:
-                    continue  # the second place of one row of the file, which is one record
-                self.repeated.add(number)
-            unread += self.bytes_per_row
-            if unread > 1 << 16 and self.reading.progress is not None:
-                self.reading.progress(int(unread))
-                unread = 0.0
-            yield self._record(number, values, chat)
+    def _find_chats(self) -> None:
+        by_id: dict[str, Chat] = {}
+        for row, chat in chats_of(self.db, self.known.handles, {handle_of(one) for one in self.own}):
+            self.chats.setdefault(by_id.setdefault(chat.id, chat), []).append(row)
 
-    def _record(self, number: int, values: list[Any], chat: str | None) -> Message | Drop | Folded:
-        (
-            guid, plain, raw, date, from_me, handle, item, target, tapback, _, thread, balloon, audio, edited,
-            retracted, summary, title, forward,
-        ) = values  # fmt: skip
-        place = f"message {number}"
-        if chat is None:
-            return Drop("in no chat", place)
-        if isinstance(tapback, int) and 2000 <= tapback < 4000:
-            if _target(target) in self.reactions:
-                return Folded("reaction", chat)
-            return Drop("reaction to a message that is not here", place, chat)
-        time_ms = _unix_ms(date)
-        if time_ms is None:
-            return Drop("no date", place, chat)
-        body, broken = _body(plain, raw)
-        text = body.text
-        edits = _summary(summary) if summary is not None else {}
-        if not text and edits:
-            text = _last_edit(edits)
-        kind = self._kind(number, item, balloon, audio)
-        text = text.replace(_PLACEHOLDER, "").strip() if _PLACEHOLDER in text else text
-        if kind is Kind.SERVICE:
-            text = str(title or text or f"event {item}")
-        elif retracted or (not text and edits.get("rp")):
-            kind, text = Kind.DELETED, ""
-        elif kind is Kind.TEXT and not text.strip():
-            return Drop(broken or "nothing in it", place, chat)
-        elif kind is Kind.MEDIA:
-            text = ""
-        elif text[-1:] in _SENTENCE_ENDS and _TAPBACK_TEXT.fullmatch(text):
-            return Drop("tapback sent as text", place, chat)
-        sender = self._account(from_me, handle)
-        message = Message(
-            PLATFORM, chat, str(guid or f"row-{number}"), time_ms, text, kind, sender,
-            self.owner_name if from_me else self.handles.get(handle), bool(from_me), None, number,
-        )  # fmt: skip
-        if thread:
-            message.reply_to = str(thread)
-        if edited:
-            message.edited_ms = _unix_ms(edited)
-        if forward:
-            message.forwarded_from = ""
-        if guid in self.reactions:
-            message.reactions = as_reactions(self.reactions[guid])
-        if body.mentions:
-            message.mentions = as_mentions(map(handle_of, body.mentions))
-        return message
+    def _find_chats_without_a_row(self) -> None:
+        known = {row for rows in self.chats.values() for row in rows}
+        for (row,) in self.db.execute("SELECT DISTINCT chat_id FROM chat_message_join ORDER BY chat_id"):
+            if row not in known:
+                self.chats[Chat(PLATFORM, f"row-{row}")] = [row]
 
-    def _kind(self, number: int, item: Any, balloon: Any, audio: Any) -> Kind:
-        if item:
-            return Kind.CALL if item == 6 else Kind.SERVICE
-        if audio:
-            return Kind.VOICE
-        if balloon and _URL_BALLOON not in str(balloon):
-            return Kind.MEDIA
-        return Kind.TEXT if balloon else self.attachments.get(number, Kind.TEXT)
+    def _accounts(self) -> Iterator[Account]:
+        """Yield who there is; with them the other numbers and addresses that the phone's contacts have for them."""
+        contacts: dict[str, list[str]] = {}
+        person_of: dict[str, str] = {}
+        handles = self.known.handles
+        if "person_centric_id" in columns(self.db, "handle"):
+            query = "SELECT ROWID, person_centric_id FROM handle WHERE person_centric_id != ''"
+            for row, person in _until_damaged(self.db, query):
+                if row in handles:
+                    contacts.setdefault(as_text(person), []).append(handles[row])
+                    person_of[handles[row]] = as_text(person)
+        for one in dict.fromkeys(handles.values()):
+            yield Account(PLATFORM, handle_of(one), one, *_numbers(contacts.get(person_of.get(one, ""), [one])))
 
-
-def _target(guid: Any) -> str:
-    """Return the guid of a tapback's message without the part it is on: `p:0/GUID`, `bp:GUID`."""
-    return re.sub(r"^(?:p:\d+/|bp:)", "", str(guid or ""))
-
-
-def _tapback(kind: int, custom: Any) -> str:
-    plain = kind - _REMOVED if kind >= 2000 + _REMOVED else kind
-    return str(custom or _TAPBACKS.get(plain) or "[sticker]")
-
-
-def _unix_ms(date: Any) -> int | None:
-    """Return Apple's count as unix milliseconds; None where there is none."""
-    if not isinstance(date, int | float) or not date:
-        return None
-    seconds = date / 1e9 if abs(date) > _NANOSECONDS_FROM else float(date)
-    return round((seconds + _APPLE_EPOCH_S) * 1000)
-
-
-def _body(plain: Any, raw: Any) -> tuple[Body, str | None]:
-    """Return the text of a message, from the archive where there is one, and what was wrong with the archive."""
-    if isinstance(raw, bytes) and raw:
+    def _left_over(self) -> Iterator[Record]:
+        """Yield the messages that are in no chat: somebody deleted it, or them."""
+        recent: set[int] = set()
+        if columns(self.db, "chat_recoverable_message_join"):
+            rows = _until_damaged(self.db, "SELECT message_id FROM chat_recoverable_message_join")
+            recent.update(row[0] for row in rows)
+        query = "SELECT ROWID FROM message WHERE ROWID NOT IN (SELECT message_id FROM chat_message_join)"
         try:
-            return decode_body(raw), None
-        except ValueError as error:
-            return Body(str(plain or "")), f"unreadable body: {error}"
-    return Body(str(plain or "")), None
+            for (number,) in self.db.execute(query):
+                yield Drop("recently deleted" if number in recent else "in no chat", f"message {number}")
+        except sqlite3.DatabaseError as error:
+            yield Tear("messages in no chat", _damaged(error))
 
 
-def _summary(raw: Any) -> dict[str, Any]:
+class _Conversation:
+    """The messages of one chat, in the order of their rows."""
+
+    def __init__(self, database: _Database, chat: Chat, chat_rows: list[int]) -> None:
+        self.database = database
+        self.chat = chat
+        self.chat_rows = chat_rows
+        self.rows = Rows(database.known, chat)
+        self.held: list[Message] = []
+        self.held_characters = 0
+        self.sentences: dict[int, Sentence] = {}
+        wanted = [f"m.{name}" if name in database.columns else "NULL" for name in COLUMNS]
+        self.select = f"SELECT m.ROWID, {', '.join(wanted)} FROM"
+
+    def records(self) -> Iterator[Record]:
+        """Yield the records, messages in lists."""
+        several, repeated = self.database.several, self.database.repeated
+        read = self.rows.read
+        for number, row in enumerate(self._rows(), 1):
+            if not isinstance(row, tuple):
+                yield row
+                continue
+            if row[0] in several:
+                if row[0] in repeated:
+                    continue  # the second place of one row of the file, which is one record
+                repeated.add(row[0])
+            if number % _PROGRESS_ROWS == 0 and self.database.progress is not None:
+                self.database.progress(int(_PROGRESS_ROWS * self.database.bytes_per_row))
+            record = read(row)
+            if type(record) is not Message:
+                yield record
+                continue
+            self.held.append(record)
+            self.held_characters += len(record.text)
+            if record.kind == "text" and (sentence := sentence_of(record.text)) is not None:
+                self.sentences[record.seq] = sentence
+            if len(self.held) >= _HELD + _HANDED_ON or self.held_characters > _HELD_CHARACTERS:
+                yield from self._hand_on(_HANDED_ON if self.held_characters <= _HELD_CHARACTERS else len(self.held))
+        yield from self._hand_on(len(self.held))
+
+    def _rows(self) -> Iterator[tuple[Any, ...] | Drop | Tear]:
+        """Yield the rows of the chat by their numbers; what lies on a damaged page is a Tear and Drops."""
+        last = -1
+        try:
+            # In the order of the join's own index, so that nothing is sorted, and held, before the first row.
+            query = (
+                f"{self.select} chat_message_join j CROSS JOIN message m ON m.ROWID = j.message_id "
+                "WHERE j.chat_id = ? ORDER BY j.message_id"
+            )
+            found = [self.database.db.execute(query, [chat]) for chat in self.chat_rows]
+            row: tuple[Any, ...]
+            for row in found[0] if len(found) == 1 else heapq.merge(*found, key=itemgetter(0)):
+                yield row
+                last = row[0]
+        except sqlite3.DatabaseError as error:
+            yield Tear(f"chat {self.chat.id}", _damaged(error))
+            yield from self._one_by_one(last)
+
+    def _one_by_one(self, after: int) -> Iterator[tuple[Any, ...] | Drop]:
+        """Yield the rows after a damaged page, each asked for by itself: others on that page cannot be read."""
+        db = self.database.db
+        numbers: set[int] = set()
+        for chat in self.chat_rows:
+            query = "SELECT message_id FROM chat_message_join WHERE chat_id = ? AND message_id > ?"
+            numbers.update(row[0] for row in _until_damaged(db, query, chat, after))
+        for number in sorted(numbers):
+            try:
+                row = db.execute(f"{self.select} message m WHERE m.ROWID = ?", [number]).fetchone()
+            except sqlite3.DatabaseError:
+                yield Drop("on a damaged page of the database", f"message {number}", self.chat.id)
+                continue
+            if row is not None:
+                yield row
+
+    def _hand_on(self, count: int) -> Iterator[Record]:
+        """Yield the oldest of the messages held back, after the tapbacks in words among them found theirs."""
+        if self.sentences:
+            yield from self._settle()
+        ready, self.held = self.held[:count], self.held[count:]
+        self.held_characters = sum(len(one.text) for one in self.held)
+        if not self.sentences:
+            yield ready
+            return
+        kept = []
+        for message in ready:
+            sentence = self.sentences.pop(message.seq, None)
+            if sentence is not None and sentence.certain:
+                yield Drop("reaction to a message that is not here", f"message {message.seq}", self.chat.id)
+            else:
+                kept.append(message)
+        yield kept
+
+    def _settle(self) -> Iterator[Folded]:
+        """Put each tapback in words on the message it quotes. One that quotes nothing that is here is a text."""
+        quotable = Quotable(self.held)
+        worded = [one for one in self.held if one.seq in self.sentences]
+        settled = set()
+        # By time, not by row: a newer one takes the place of an older one.
+        for message in sorted(worded, key=lambda one: (one.time_ms, one.seq)):
+            sentence = self.sentences[message.seq]
+            if (target := quotable.target(message, sentence)) is not None:
+                react(self.database.known.tapbacks, target, sentence, message.sender_id)
+                settled.add(message.seq)
+                del self.sentences[message.seq]
+                yield Folded("reaction", self.chat.id)
+        self.held = [one for one in self.held if one.seq not in settled]
+
+
+def _unless_damaged(find: Callable[[], None], where: str) -> Tear | None:
+    """Find something out as far as it goes. Messages are still read where the database turns out to be damaged."""
     try:
-        found = plistlib.loads(raw) if isinstance(raw, bytes) else None
-    except Exception:  # plistlib raises a dozen kinds of errors on damaged input, and lists none
-        return {}
-    return found if isinstance(found, dict) else {}
+        find()
+    except sqlite3.DatabaseError as error:
+        return Tear(where, _damaged(error))
+    return None
 
 
-def _last_edit(edits: dict[str, Any]) -> str:
-    """Return the newest text of each part of an edited message whose own body is gone."""
-    parts = edits.get("ec")
-    texts = []
-    for key in sorted(parts, key=str) if isinstance(parts, dict) else ():
-        versions = parts[key] if isinstance(parts, dict) else None
-        last = versions[-1] if isinstance(versions, list) and versions else None
-        raw = last.get("t") if isinstance(last, dict) else None
-        body, _ = _body("", raw)
-        texts.append(body.text)
-    return "".join(texts)
+def _until_damaged(db: sqlite3.Connection, query: str, *parameters: int) -> Iterator[tuple[Any, ...]]:
+    """Yield rows up to a damaged page: where this is called, another question to the same table tells of it."""
+    try:
+        yield from db.execute(query, parameters)
+    except sqlite3.DatabaseError:
+        return
+
+
+def _damaged(error: sqlite3.DatabaseError) -> str:
+    return f"the database cannot be read here: {error}"
+
+
+def _numbers(those: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the phone numbers and the e-mail addresses among handles."""
+    phones = tuple(dict.fromkeys(phone for one in those if (phone := phone_of(one))))
+    return phones, tuple(dict.fromkeys(one.casefold() for one in those if "@" in one))
 
 
 SOURCE = IMessageDatabase()

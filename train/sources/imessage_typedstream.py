@@ -7,6 +7,7 @@ nothing in a stream is ever turned into an object of a class it names.
 
 import re
 import struct
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -16,6 +17,7 @@ _TWO_BYTES, _FOUR_BYTES, _REAL, _NEW, _NIL, _END = 0x81, 0x82, 0x83, 0x84, 0x85,
 _FIRST_REFERENCE = 0x92
 _MAX_DEPTH = 64
 _MENTION = "__kIMMentionConfirmedMention"
+_MENTION_BYTES = _MENTION.encode()
 
 # Nearly every body begins with one of a few sequences of classes, and then comes the text. Matching the whole of
 # such a beginning is decoding it; whatever looks different goes through the decoder below.
@@ -37,20 +39,28 @@ class Body(msgspec.Struct, frozen=True):
 def decode_body(raw: bytes) -> Body:
     """Return what is in an `attributedBody`. Raises ValueError where it is not one, or damaged."""
     begins = _BEGINNING.match(raw)
-    if begins is not None and b"Mention" not in raw:
-        at = begins.end()
-        length = raw[at] if at < len(raw) else _NIL
-        at += 1
-        if length == _TWO_BYTES:
-            length, at = int.from_bytes(raw[at : at + 2], "little"), at + 2
-        elif length == _FOUR_BYTES:
-            length, at = int.from_bytes(raw[at : at + 4], "little"), at + 4
-        elif 0x7F < length < _FIRST_REFERENCE:
-            raise ValueError("a length is damaged")
-        if at + length > len(raw):
-            raise ValueError("the text is cut off")
-        return Body(raw[at : at + length].decode("utf-8", "replace"))
-    return _Reader(raw).body()
+    if begins is None:
+        return _Reader(raw).body()
+    if _MENTION_BYTES in raw:
+        # Of attributes that are not known, or damaged, the text before them is still good.
+        with suppress(ValueError):
+            return _Reader(raw).body()
+    return Body(_text_at(raw, begins.end()))
+
+
+def _text_at(raw: bytes, at: int) -> str:
+    """Return the text that begins with its length at `at`."""
+    length = raw[at] if at < len(raw) else _NIL
+    at += 1
+    if length == _TWO_BYTES:
+        length, at = int.from_bytes(raw[at : at + 2], "little"), at + 2
+    elif length == _FOUR_BYTES:
+        length, at = int.from_bytes(raw[at : at + 4], "little"), at + 4
+    elif 0x7F < length < _FIRST_REFERENCE:
+        raise ValueError("a length is damaged")
+    if at + length > len(raw):
+        raise ValueError("the text is cut off")
+    return raw[at : at + length].decode("utf-8", "replace")
 
 
 class _Object(msgspec.Struct):
@@ -109,9 +119,12 @@ class _Reader:
         return head - 256 if signed and head > 0x7F else head
 
     def _reference(self, head: int) -> int:
-        if head in (_TWO_BYTES, _FOUR_BYTES):
-            return self._integer(head) + 256 - _FIRST_REFERENCE
-        return head - _FIRST_REFERENCE
+        """Return the number of a string or an object that was written before."""
+        # Heads are signed: numbers go on from 0xFF to 0x00, and in two bytes from 238 on.
+        number = self._integer(head) + 256 - _FIRST_REFERENCE
+        if number < 0:
+            raise ValueError("a reference is damaged")
+        return number
 
     def _unshared(self) -> bytes:
         return self._take(self._integer(signed=False))
@@ -163,7 +176,7 @@ class _Reader:
         if encoding.startswith(b"["):
             found = re.fullmatch(rb"\[(\d{1,9})[cC]\]", encoding)
             if found is None:
-                raise ValueError(f"an array of type {encoding!r} is not known")
+                raise ValueError("a type is not known")
             return [self._take(int(found[1]))]
         return [self._value(kind, depth) for kind in encoding]
 
@@ -192,7 +205,7 @@ class _Reader:
                 return self._shared()
             case "#":
                 return self._class()
-        raise ValueError(f"the type {chr(kind)!r} is not known")
+        raise ValueError("a type is not known")
 
     def _real(self, kind: str) -> float:
         head = self._byte()
