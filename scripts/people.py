@@ -50,7 +50,9 @@ def _print_list(data: Path | None, as_json: bool) -> None:
     if as_json:
         print(msgspec.json.format(msgspec.json.encode(found)).decode())
         return
-    table = Table("speaker", "accounts")
+    table = Table()
+    table.add_column("speaker", no_wrap=True, overflow="fold")
+    table.add_column("accounts")
     table.add_column("messages", justify="right")
     table.add_column("chats")
     table.add_column("years")

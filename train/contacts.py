@@ -1,28 +1,16 @@
 """Names for the people of a store out of an address book: vCards, as phones and mail programs export them."""
 
-import re
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
-import vobject
 
 from persona.errors import UserError
-from persona.names import clean_name
 from train.accounts import phone_of
-from train.duplicates import MIN_DIGITS, phone_key
+from train.contact_keys import Key, Numbers, email_key, home_region, keys_of_people, phone_key
 from train.people import merge, people, rename
-
-_CARD = re.compile(r"^BEGIN:VCARD\s*$.*?^END:VCARD\s*$", re.MULTILINE | re.DOTALL | re.IGNORECASE)
-
-
-class Contact(msgspec.Struct, frozen=True):
-    """One card: a name, and the numbers and addresses it holds."""
-
-    name: str
-    phones: tuple[str, ...] = ()
-    emails: tuple[str, ...] = ()
+from train.vcards import BadCard, Contact, read_cards
 
 
 class Applied(msgspec.Struct):
@@ -40,68 +28,74 @@ def read_contacts(path: Path, unreadable: list[str]) -> Iterator[Contact]:
     Raises UserError when there is no card in it.
     """
     try:
-        text = path.read_bytes().decode("utf-8-sig", "replace").replace("\r\n", "\n")
+        raw = path.read_bytes()
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}.", "Look at the path.") from error
-    cards = list(_CARD.finditer(text))
-    if not cards:
+    empty = True
+    for card in read_cards(raw):
+        empty = False
+        if isinstance(card, BadCard):
+            unreadable.append(f"line {card.line}: {card.reason}")
+        else:
+            yield card
+    if empty:
         raise UserError(f"There is no contact in {path}.", "Export the address book as vCard (.vcf).")
-    for found in cards:
-        try:
-            card = vobject.readOne(found[0], allowQP=True, ignoreUnreadable=True)
-            fields = card.contents
-            name = next((str(one.value) for one in fields.get("fn", []) if str(one.value).strip()), "")
-            if not name and "n" in fields:
-                name = " ".join(filter(None, (fields["n"][0].value.given, fields["n"][0].value.family)))
-        except Exception as error:  # vobject raises whatever its parts do on a broken card
-            line = text.count("\n", 0, found.start()) + 1
-            unreadable.append(f"line {line}: {error}")
-            continue
-        phones = tuple(str(one.value) for one in fields.get("tel", []))
-        emails = tuple(str(one.value).strip().casefold() for one in fields.get("email", []))
-        if clean_name(name):
-            yield Contact(clean_name(name), phones, emails)
 
 
 def apply_contacts(db: sqlite3.Connection, path: Path) -> Applied:
     """Name people by their contacts, and make the accounts of one contact one person.
 
     Names given by hand stay, and so do names that people gave themselves: a contact names those who are known by a
-    number or an address alone.
+    number or an address alone. What stands in the cards of two people (a family's telephone) merges nobody.
     """
     applied = Applied()
-    for contact in read_contacts(path, applied.unreadable):
-        applied.cards += 1
-        wanted = {("phone", phone_key(one, None)[-MIN_DIGITS:]) for one in contact.phones if phone_of(one)}
-        wanted |= {("email", one) for one in contact.emails}
-        whose = [person for person, keys in _keys(db).items() if keys & wanted]
-        if not whose:
-            continue
-        known = {person.id: person for person in people(db)}
-        first, *others = sorted((known[one] for one in whose), key=lambda one: (not one.is_owner, one.id))
-        for other in others:
-            merge(db, first, other)
-            applied.merged.append((first.speaker, other.speaker))
-        by_hand = db.execute("SELECT named_by_hand, name FROM people WHERE id = ?", [first.id]).fetchone()
-        nameless = by_hand[1] is None or phone_of(by_hand[1]) is not None or "@" in by_hand[1]
-        if nameless and contact.name != first.speaker:
-            try:
-                rename(db, first, contact.name)
-            except UserError:
-                applied.unreadable.append(f"{contact.name}: somebody else has this name")
-                continue
-            applied.renamed.append((first.speaker, contact.name))
+    region = home_region(db)
+    cards = [(card, _keys_of(card, region)) for card in read_contacts(path, applied.unreadable)]
+    applied.cards = len(cards)
+    holders = keys_of_people(db, region)
+    numbers = Numbers(holders)
+    names_of: dict[Key, set[str]] = {}
+    for card, keys in cards:
+        for key in keys:
+            names_of.setdefault(key, set()).add(card.name.casefold())
+    merged_into: dict[int, int] = {}
+    for card, keys in cards:
+        own = [key for key in keys if len(names_of[key]) == 1]
+        found = (one.person for key in own for same in numbers.same(key) for one in holders[same])
+        whose = {_now(person, merged_into) for person in found}
+        if whose:
+            _apply(db, card, whose, merged_into, applied)
     return applied
 
 
-def _keys(db: sqlite3.Connection) -> dict[int, set[tuple[str, str]]]:
-    rows = db.execute(
-        "SELECT a.person_id, k.kind, k.value FROM account_keys k JOIN accounts a ON a.id = k.account_id "
-        "UNION SELECT person_id, iif(instr(account, '@'), 'email', 'phone'), account FROM accounts"
-    )
-    found: dict[int, set[tuple[str, str]]] = {}
-    for person, kind, value in rows:
-        key = phone_key(value, None)[-MIN_DIGITS:] if kind == "phone" else value.casefold()
-        if kind == "email" or len(key) >= MIN_DIGITS:
-            found.setdefault(person, set()).add((kind, key))
-    return found
+def _keys_of(card: Contact, region: str | None) -> set[Key]:
+    found = [*(phone_key(one, region) for one in card.phones), *map(email_key, card.emails)]
+    return {key for key in found if key is not None}
+
+
+def _now(person: int, merged_into: dict[int, int]) -> int:
+    """Return who a person is by now."""
+    while person in merged_into:
+        person = merged_into[person]
+    return person
+
+
+def _apply(
+    db: sqlite3.Connection, card: Contact, whose: set[int], merged_into: dict[int, int], applied: Applied
+) -> None:
+    known = {person.id: person for person in people(db)}
+    first, *others = sorted((known[one] for one in whose), key=lambda one: (not one.is_owner, one.id))
+    for other in others:
+        merge(db, first, other)
+        merged_into[other.id] = first.id
+        applied.merged.append((first.speaker, other.speaker))
+    _, name = db.execute("SELECT named_by_hand, name FROM people WHERE id = ?", [first.id]).fetchone()
+    nameless = name is None or phone_of(name) is not None or "@" in name
+    if not nameless or card.name == first.speaker:
+        return
+    try:
+        rename(db, first, card.name)
+    except UserError:
+        applied.unreadable.append(f"{card.name}: somebody else has this name")
+        return
+    applied.renamed.append((first.speaker, card.name))

@@ -6,13 +6,10 @@ from collections.abc import Iterable, Iterator
 from itertools import combinations
 
 import msgspec
-import phonenumbers
 
 from train.accounts import phone_of
+from train.contact_keys import Numbers, home_region, keys_of_people
 from train.people import Person, normal_name, people
-
-MIN_DIGITS = 9
-"""So many last digits of two numbers are the same only if the numbers are, whatever stands before them."""
 
 
 class Duplicate(msgspec.Struct, frozen=True):
@@ -35,7 +32,7 @@ def find_duplicates(db: sqlite3.Connection) -> list[Duplicate]:
     found: dict[tuple[int, int], tuple[str, bool]] = {}
     for pair, reason, certain in [*_by_key(db), *_by_name(db)]:
         one, two = sorted(pair)
-        if one != two and found.get((one, two), ("", False))[1] <= certain and (one, two) not in found:
+        if one != two and ((one, two) not in found or (certain and not found[one, two][1])):
             found[one, two] = reason, certain
     duplicates = []
     for (one, two), (reason, certain) in found.items():
@@ -49,50 +46,22 @@ def _has_words(person: Person) -> bool:
     return person.has_name and phone_of(person.speaker) is None and "@" not in person.speaker
 
 
-def phone_key(printed: str, region: str | None) -> str:
-    """Return a number in E.164 where its country is known, else its digits."""
-    try:
-        number = phonenumbers.parse(printed, region)
-        if phonenumbers.is_possible_number(number):
-            return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-    except phonenumbers.NumberParseException:
-        pass
-    return re.sub(r"\D", "", printed)
-
-
 def _by_key(db: sqlite3.Connection) -> Iterator[tuple[tuple[int, int], str, bool]]:
-    keys = db.execute(
-        "SELECT a.person_id, k.kind, k.value FROM account_keys k JOIN accounts a ON a.id = k.account_id"
-    ).fetchall()
-    for person, account in db.execute("SELECT person_id, account FROM accounts").fetchall():
-        if phone_of(account) and len(account) >= MIN_DIGITS:
-            keys.append((person, "phone", account))
-        elif re.fullmatch(r"[^@\s]+@[^@\s]+\.[a-z]{2,}", account):
-            keys.append((person, "email", account))
-    region = _home_region(db)
-    people_of: dict[tuple[str, str], set[int]] = {}
-    for person, kind, value in keys:
-        key = phone_key(value, region)[-MIN_DIGITS:] if kind == "phone" else value.casefold()
-        if kind == "email" or len(key) >= MIN_DIGITS:
-            people_of.setdefault((kind, key), set()).add(person)
-    for (kind, key), whose in people_of.items():
-        said = f"the same number, …{key[-4:]}" if kind == "phone" else f"the same address, {key}"
-        for pair in combinations(sorted(whose), 2):
-            yield pair, said, True
+    """Yield pairs who have a number or an address in common, and whether it can only be one person's.
 
-
-def _home_region(db: sqlite3.Connection) -> str | None:
-    """Return the country of the owner's own number, in which numbers without one are read."""
-    rows = db.execute(
-        "SELECT k.value FROM account_keys k JOIN accounts a ON a.id = k.account_id "
-        "JOIN people p ON p.id = a.person_id WHERE k.kind = 'phone' AND p.is_owner"
-    )
-    for (value,) in rows:
-        try:
-            return str(phonenumbers.region_code_for_number(phonenumbers.parse(value, None)))
-        except phonenumbers.NumberParseException:
-            continue
-    return None
+    A family shares a telephone: two accounts of one platform that are named by different numbers stay two people.
+    """
+    holders = keys_of_people(db, home_region(db))
+    numbers = Numbers(holders)
+    for key, whose in holders.items():
+        said = f"the same number, …{key.value[-4:]}" if key.kind != "email" else f"the same address, {key.value}"
+        same = numbers.same(key)
+        # Digits without a country that fit the numbers of two countries tell nothing for certain.
+        clear = sum(other.kind == "phone" for other in same) < 2
+        for one, two in combinations(dict.fromkeys([*whose, *(one for other in same for one in holders[other])]), 2):
+            if one.person != two.person:
+                both_named = one.platform == two.platform and one.is_account and two.is_account
+                yield (one.person, two.person), said, clear and not both_named
 
 
 def _by_name(db: sqlite3.Connection) -> Iterator[tuple[tuple[int, int], str, bool]]:

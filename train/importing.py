@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from persona.errors import UserError
-from train.export_files import ArchivePath, ExportPath, TornFileError, children, is_archive, open_archive
+from train.export_files import ExportPath, TornFileError, children, is_archive, open_archive, passed_over
 from train.messages import Account, Chat, Drop, Folded, Message, Note, Owner, Reading, Record, Source, Tear
 from train.people import owner_names, set_owner_account
 from train.sources import source_named, source_of, sources
@@ -128,7 +128,7 @@ def _claimed(path: ExportPath, source: Source | None) -> Iterator[tuple[ExportPa
         yield path, claimed
     elif path.is_dir():
         for inner in children(path):
-            if inner.is_symlink() or inner.name.startswith(".") or inner.name == "__MACOSX":
+            if inner.name.startswith(".") or inner.name == "__MACOSX":
                 continue
             try:
                 opened = open_archive(inner) if is_archive(inner) else inner
@@ -152,32 +152,32 @@ def import_paths(
     """
     reading = reading or Reading()
     chosen = source_named(source) if source else None
-    found = [export for path in paths for export in find_exports(path, chosen)]
+    found: list[tuple[ExportPath, Source, list[str]]] = []
+    for given in paths:
+        exports = find_exports(given, chosen)
+        # What was passed over on the way is told once, with the first.
+        notes = passed_over(open_archive(given) if is_archive(given) else given)
+        found += [(path, one, [] if number else notes) for number, (path, one) in enumerate(exports)]
     reports = []
-    for path, one in found:
+    for path, one, notes in found:
         on_start(path, one)
         known = msgspec.structs.replace(
             reading, known_owners=owner_names(store.db), scratch=store.path.parent / "cache"
         )
-        reports.append(import_file(store, path, one, known))
+        reports.append(import_file(store, path, one, known, notes))
     return reports
 
 
-def import_file(store: Store, path: ExportPath, source: Source, reading: Reading) -> Report:
+def import_file(store: Store, path: ExportPath, source: Source, reading: Reading, notes: Iterable[str] = ()) -> Report:
     """Read one export into the store, and return what became of it, errors of the file included."""
     started = time.monotonic()
-    report = Report(path, source.name)
+    report = Report(path, source.name, notes=list(notes))
     try:
         import_id = store.start_import(path, source.name, time.time())
-        if isinstance(path, ArchivePath) and path.skipped:
-            report.notes.append(f"{path.archive}: {path.skipped} entries with unsafe names or links were passed over.")
-        _Import(store, import_id, report).run(source.read(path, reading))
-    except UserError as error:
-        store.commit()
-        report.error = error
     except OSError as error:
-        store.commit()
         report.error = UserError(f"{path} cannot be read: {error.strerror or error}.", "Look at the file.")
+    else:
+        _Import(store, import_id, report).run(source.read(path, reading))
     report.seconds = time.monotonic() - started
     return report
 
@@ -196,18 +196,22 @@ class _Import:
         self.owner_known = False
 
     def run(self, records: Iterator[Record]) -> None:
+        report = self.report
+        broken: str | None = None
         try:
             self._take(records)
         except TornFileError as error:
-            self.report.tear = Tear("what was read last", str(error))
+            report.tear = Tear("what was read last", str(error))
+        except UserError as error:
+            report.error = error
+        except OSError as error:
+            report.error = UserError(f"{report.path} cannot be read: {error.strerror or error}.", "Look at the file.")
         self._flush()
-        torn = self.report.tear
-        self.store.note_import(
-            self.import_id,
-            self.report.totals(),
-            "torn" if torn else "whole",
-            f"{torn.place}: {torn.detail}" if torn else None,
-        )
+        if report.tear is not None:
+            broken = f"{report.tear.place}: {report.tear.detail}"
+        elif report.error is not None:
+            broken = str(report.error)
+        self.store.note_import(self.import_id, report.totals(), "torn" if broken else "whole", broken)
         self.store.commit()
 
     def _take(self, records: Iterator[Record]) -> None:
@@ -258,6 +262,8 @@ class _Import:
                 self.report.tear = record
 
     def _owner(self, platform: str, account: str, name: str | None) -> None:
+        if self.store.forgotten.has_account(platform, account):
+            return
         set_owner_account(self.store.db, self.store.account_id(platform, account, name))
         self.owner_known = True
 

@@ -88,12 +88,12 @@ def _has_one_account(db: sqlite3.Connection, person_id: int) -> bool:
 
 
 def _move_accounts(db: sqlite3.Connection, old: int, new: int) -> None:
-    """Give every account of one person to another, with being the owner, and forget the first."""
+    """Give every account of one person to another, with being the owner and being excluded, and remove the first."""
     db.execute("UPDATE accounts SET person_id = ? WHERE person_id = ?", [new, old])
-    db.execute(
-        "UPDATE people SET is_owner = 1 WHERE id = ? AND (SELECT is_owner FROM people WHERE id = ?)",
-        [new, old],
-    )
+    for mark in ("is_owner", "excluded"):
+        db.execute(
+            f"UPDATE people SET {mark} = 1 WHERE id = ? AND (SELECT {mark} FROM people WHERE id = ?)", [new, old]
+        )
     db.execute("DELETE FROM people WHERE id = ?", [old])
 
 
