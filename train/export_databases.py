@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import quote
 
 from persona.errors import UserError
@@ -20,6 +21,10 @@ from train.export_files import ArchivePath, ExportPath, TornFileError
 MAGIC = b"SQLite format 3\0"
 _WAL_MODE = 2
 _BUSY_S = 5.0
+_LEAF, _INTERIOR = b"\x0d", b"\x05"
+"""The kinds of pages in the tree of a table."""
+_SCHEMA_PAGES = 10_000
+"""Pages looked at for the names of tables: enough for a hundred thousand of them."""
 
 
 def is_database(path: ExportPath) -> bool:
@@ -28,19 +33,70 @@ def is_database(path: ExportPath) -> bool:
 
 
 def tables(path: ExportPath) -> frozenset[str]:
-    """Return the names of the tables of a database; empty for anything else. For `Source.detect`."""
-    names = "SELECT name FROM sqlite_schema WHERE type = 'table'"
-    if not is_database(path):
-        return frozenset()
+    """Return the names of the tables of a database; empty for anything else. For `Source.detect`.
+
+    Reads the few pages that hold the schema, so that nothing is copied, not even out of an archive. What is in the
+    log beside a database and nowhere else is not seen.
+    """
     try:
-        if isinstance(path, Path):
-            # Without its log and its locks: for a look at the tables a copy would be too much.
-            with closing(sqlite3.connect(f"file:{quote(str(path.resolve()))}?immutable=1", uri=True)) as db:
-                return frozenset(row[0] for row in db.execute(names))
-        with open_database(path) as db:
-            return frozenset(row[0] for row in db.execute(names))
-    except (UserError, sqlite3.Error, OSError, TornFileError):
+        with path.open("rb") as stream:
+            return frozenset(_schema_tables(stream)) if stream.peek(16).startswith(MAGIC) else frozenset()
+    except (OSError, UserError, TornFileError):
         return frozenset()
+
+
+def _schema_tables(stream: BinaryIO) -> Iterator[str]:
+    """Yield the names of the tables in `sqlite_schema`, which is the tree of page 1 (sqlite.org/fileformat2.html)."""
+    header = stream.read(100)
+    size = int.from_bytes(header[16:18], "big")
+    size = 65536 if size == 1 else size
+    encoding = {2: "utf-16-le", 3: "utf-16-be"}.get(int.from_bytes(header[56:60], "big"), "utf-8")
+    seen: set[int] = set()
+    level = [1]
+    # Level by level and in order: an archive can only be read forwards.
+    while level and len(seen) < _SCHEMA_PAGES:
+        below: list[int] = []
+        for number in sorted(set(level) - seen):
+            seen.add(number)
+            stream.seek((number - 1) * size)
+            page = stream.read(size)
+            start = 100 if number == 1 else 0
+            kind, cells = page[start : start + 1], int.from_bytes(page[start + 3 : start + 5], "big")
+            first = start + (8 if kind == _LEAF else 12)
+            places = [int.from_bytes(page[at : at + 2], "big") for at in range(first, first + 2 * cells, 2)]
+            if kind == _INTERIOR:
+                below += [int.from_bytes(page[at : at + 4], "big") for at in (*places, start + 8)]
+            elif kind == _LEAF:
+                for at in places:
+                    what, name = _type_and_name(page, at, encoding)
+                    if what == "table":
+                        yield name
+        level = [number for number in below if number > 0]
+
+
+def _type_and_name(page: bytes, at: int, encoding: str) -> tuple[str, str]:
+    """Return the first two values of the row in a leaf's cell; both always lie on the page itself."""
+    _, at = _varint(page, at)  # the length of the row
+    _, at = _varint(page, at)  # its rowid
+    start = at
+    length, at = _varint(page, at)
+    what, at = _varint(page, at)
+    name, at = _varint(page, at)
+    middle = start + length + max(0, what - 13) // 2
+    raw = page[start + length : middle], page[middle : middle + max(0, name - 13) // 2]
+    return raw[0].decode(encoding, "replace"), raw[1].decode(encoding, "replace")
+
+
+def _varint(page: bytes, at: int) -> tuple[int, int]:
+    value = 0
+    for place in range(at, at + 9):
+        byte = page[place] if place < len(page) else 0
+        if place == at + 8:
+            return value << 8 | byte, place + 1
+        value = value << 7 | byte & 0x7F
+        if byte < 0x80:
+            return value, place + 1
+    return value, at + 9
 
 
 def columns(db: sqlite3.Connection, table: str) -> frozenset[str]:
@@ -53,8 +109,8 @@ def open_database(path: ExportPath, scratch: Path | None = None) -> Iterator[sql
     """Open a database for reading alone; text that is not UTF-8 is read with U+FFFD in place of broken bytes.
 
     Nothing is written beside it; a copy that is needed goes to a folder in `scratch` that is removed afterwards.
-    Raises UserError when it is no SQLite database, or locked, and TornFileError from the block where it turns out
-    to be damaged further in.
+    Raises UserError when it is no SQLite database, or locked, or lacks a table or column that the block asks for, and
+    TornFileError from the block where it turns out to be damaged further in.
     """
     if not is_database(path):
         raise UserError(f"{path} is not a SQLite database, or it is encrypted.", "Look at the file.")
@@ -71,10 +127,16 @@ def open_database(path: ExportPath, scratch: Path | None = None) -> Iterator[sql
                     hint = "Quit the program that has it open and try again."
                     raise UserError(f"{path} is locked by another program.", hint) from error
                 yield db
+        except UnicodeDecodeError as error:
+            # SQLite's own message quotes a broken name of a table.
+            raise TornFileError(f"{path.name} is damaged: a name in it is not UTF-8") from error
         except sqlite3.DatabaseError as error:
             if "unable to open" in str(error):
                 raise UserError(f"{path} cannot be opened: {error}.", "Look at its permissions.") from error
-            if type(error) is sqlite3.DatabaseError:
+            if str(error).startswith("no such "):
+                hint = "It may be of another version of its app; look whether it is the right file."
+                raise UserError(f"{path} is not laid out as expected: {error}.", hint) from error
+            if type(error) is sqlite3.DatabaseError or "disk I/O" in str(error):
                 raise TornFileError(f"{path.name} is damaged: {error}") from error
             raise
 

@@ -7,6 +7,7 @@ that claims to be hundreds of times larger than what holds it is not read.
 from __future__ import annotations
 
 import io
+import os
 import stat
 import zipfile
 import zlib
@@ -21,6 +22,10 @@ BOMB_BYTES = 256 << 20
 BOMB_RATIO = 400
 """Chats shrink five to forty times in an archive; what claims to be this much larger was made to fill a disk."""
 MAX_MEMBERS = 1_000_000
+SHOWN = 5
+"""Names given of those that are passed over; of the others the number."""
+_ENCRYPTED = 1
+"""The bit of a member's flags that says it needs a password."""
 
 
 class TornFileError(Exception):
@@ -73,7 +78,7 @@ class ArchivePath:
     @property
     def skipped(self) -> int:
         """How many entries of the archive are not reachable, because their names lead out of it or are links."""
-        return self._archive.skipped
+        return len(self._archive.unsafe)
 
     def exists(self) -> bool:
         """Return whether there is such a file or folder."""
@@ -136,14 +141,75 @@ ExportPath = Path | ArchivePath
 
 
 def children(path: ExportPath) -> list[ExportPath]:
-    """Return what is in a folder, by name."""
-    return sorted(path.iterdir(), key=lambda inner: inner.name)
+    """Return the files and folders in a folder, by name: no links, and nothing that is neither (pipes, sockets)."""
+    if isinstance(path, ArchivePath):
+        return list(path.iterdir())
+    with os.scandir(path) as inside:
+        names = sorted(one.name for one in inside if not one.is_symlink() and (one.is_file() or one.is_dir()))
+    return [path / name for name in names]
+
+
+def passed_over(path: ExportPath) -> list[str]:
+    """Say what of a folder (to any depth) or an archive is never read: a sentence for each reason, with the places."""
+    found: dict[str, list[str]] = {}
+    for reason, place in _out_of_the_archive(path) if isinstance(path, ArchivePath) else _out_of_the_folder(path):
+        found.setdefault(reason, []).append(place)
+    at = path.archive if isinstance(path, ArchivePath) else path
+    return [
+        f"{at}: passed over as {reason}: {', '.join(places[:SHOWN])}"
+        + (f" and {len(places) - SHOWN} more." if len(places) > SHOWN else ".")
+        for reason, places in found.items()
+    ]
+
+
+def _out_of_the_folder(folder: Path) -> Iterator[tuple[str, str]]:
+    if not folder.is_dir():
+        return
+    for around, _, _ in os.walk(folder):
+        try:
+            with os.scandir(around) as inside:
+                for one in sorted(inside, key=lambda one: one.name):
+                    place = str(Path(one.path).relative_to(folder))
+                    if one.is_symlink():
+                        yield "links", place
+                    elif not one.is_file() and not one.is_dir():
+                        yield "no files", place
+                    elif not os.access(one.path, os.R_OK):
+                        yield "not readable", place
+                    elif one.name.lower().endswith(".zip") and one.is_file() and not zipfile.is_zipfile(one.path):
+                        yield "broken archives", place
+        except OSError:
+            continue  # noted where its own folder was looked through
+
+
+def _out_of_the_archive(path: ArchivePath) -> Iterator[tuple[str, str]]:
+    archive = path._archive
+    for name in archive.unsafe:
+        yield "links or names that lead out of it", name.encode("unicode_escape").decode()
+    for name, info in archive.files.items():
+        if info.flag_bits & _ENCRYPTED:
+            yield "locked with a password", name
+        elif _is_bomb(info):
+            yield "claiming to unpack to far more than they hold", name
+        elif name.lower().endswith(".zip"):
+            yield "archives in an archive", name
+
+
+def start_of(path: ExportPath, count: int = 4096) -> bytes:
+    """Return the first bytes of a file, nothing where there is none or it cannot be read. For `Source.detect`."""
+    try:
+        if not path.is_file():
+            return b""
+        with path.open("rb") as stream:
+            return stream.read(count)
+    except (OSError, UserError, TornFileError):
+        return b""
 
 
 def size_of(path: ExportPath) -> int:
     """Return the bytes of a file, or of all files in a folder."""
     if path.is_dir():
-        return sum(size_of(inner) for inner in path.iterdir() if not inner.is_symlink())
+        return sum(size_of(inner) for inner in children(path))
     return path.size() if isinstance(path, ArchivePath) else path.stat().st_size
 
 
@@ -168,7 +234,8 @@ class _Archive:
             raise UserError(f"{path} is a broken archive: {error}.", "Export or download it again.") from error
         if len(self.zip.infolist()) > MAX_MEMBERS:
             raise UserError(f"{path} holds more than a million files.", "Unpack what you need of it.")
-        self.skipped = 0
+        self.unsafe: list[str] = []
+        """Names that lead out of the archive, and links."""
 
     @cached_property
     def files(self) -> dict[str, zipfile.ZipInfo]:
@@ -178,7 +245,7 @@ class _Archive:
             parts = name.split("/")
             link = stat.S_ISLNK(info.external_attr >> 16)
             if link or not name or any(part in ("", ".", "..") for part in parts) or _leads_out(name):
-                self.skipped += 1
+                self.unsafe.append(info.filename)
             elif not info.is_dir():
                 found[name] = info
         return found
@@ -202,15 +269,19 @@ class _Archive:
         if info is None:
             raise FileNotFoundError(2, "no such file in the archive", f"{self.path}/{at}")
         place = f"{at} in {self.path}"
-        if info.flag_bits & 1:
+        if info.flag_bits & _ENCRYPTED:
             raise UserError(f"{place} has a password.", "Unpack the archive and import the folder.")
-        if info.file_size > BOMB_BYTES and info.file_size > BOMB_RATIO * max(info.compress_size, 1):
+        if _is_bomb(info):
             size = f"{info.file_size / 2**30:,.1f} GiB from {info.compress_size / 2**20:,.1f} MiB"
             raise UserError(f"{place} claims to unpack to {size}; it is not read.", "Unpack it yourself if it is real.")
         try:
             return io.BufferedReader(cast(io.RawIOBase, _Member(self.zip.open(info), place)), 1 << 16)
         except (zipfile.BadZipFile, NotImplementedError, EOFError, ValueError) as error:
             raise UserError(f"{place} cannot be unpacked: {error}.", "Export or download it again.") from error
+
+
+def _is_bomb(info: zipfile.ZipInfo) -> bool:
+    return info.file_size > BOMB_BYTES and info.file_size > BOMB_RATIO * max(info.compress_size, 1)
 
 
 def _leads_out(name: str) -> bool:

@@ -4,10 +4,13 @@ import codecs
 import csv
 import io
 from collections.abc import Iterator
+from functools import partial
 
 import msgspec
 
+from persona.errors import UserError
 from train.export_files import ExportPath, TornFileError
+from train.export_text import MAX_LINE_CHARS
 
 csv.field_size_limit(1 << 28)
 _START_CHARS = 1 << 15
@@ -44,7 +47,7 @@ def header_of(path: ExportPath) -> list[str]:
     try:
         with open_text(path) as text:
             start = text.read(_START_CHARS)
-    except (OSError, TornFileError, UnicodeError):
+    except (OSError, UserError, TornFileError, UnicodeError):
         return []
     first = start.lstrip("\ufeff").partition("\n")[0]
     try:
@@ -57,9 +60,9 @@ def header_of(path: ExportPath) -> list[str]:
 def table_rows(path: ExportPath) -> Iterator[TableRow]:
     """Yield the rows after the header. Values that have no column are added to the last one's."""
     with open_text(path) as text:
-        first = text.readline()
+        first = text.readline(_START_CHARS)
         dialect = _dialect(first)
-        lines = (line.replace("\0", "") for line in text)
+        lines = (line.replace("\0", "") for line in _lines(text, path))
         names = [_column(one) for one in next(csv.reader([first.replace("\0", "")], dialect), [])]
         reader = csv.reader(lines, dialect)
         while True:
@@ -74,6 +77,13 @@ def table_rows(path: ExportPath) -> Iterator[TableRow]:
                 if names and len(row) > len(names):
                     row = [*row[: len(names) - 1], dialect.delimiter.join(row[len(names) - 1 :])]
                 yield TableRow(dict(zip(names, row, strict=False)), reader.line_num + 1)
+
+
+def _lines(text: io.TextIOWrapper, path: ExportPath) -> Iterator[str]:
+    for line in iter(partial(text.readline, MAX_LINE_CHARS), ""):
+        if len(line) == MAX_LINE_CHARS:
+            raise TornFileError(f"a line of {path.name} is longer than 32 MiB, which is no table")
+        yield line
 
 
 def _column(name: str) -> str:

@@ -3,9 +3,13 @@
 import codecs
 import io
 from collections.abc import Iterator
+from functools import partial
 from typing import IO
 
 from train.export_files import ArchivePath, ExportPath, TornFileError
+
+MAX_LINE_CHARS = 1 << 25
+"""A longer line is no message, and would have to be held whole."""
 
 
 def text_lines(path: ExportPath, tears: list[str] | None = None) -> Iterator[str]:
@@ -15,7 +19,11 @@ def text_lines(path: ExportPath, tears: list[str] | None = None) -> Iterator[str
     """
     with path.open("rb") as raw:
         try:
-            yield from _as_text(raw, raw.peek(2)[:2])
+            text = _as_text(raw, raw.peek(2)[:2])
+            for number, line in enumerate(iter(partial(text.readline, MAX_LINE_CHARS), ""), 1):
+                if len(line) == MAX_LINE_CHARS:
+                    raise TornFileError(f"line {number} of {path.name} is longer than 32 MiB, which is no text")
+                yield line
         except TornFileError as error:
             if tears is not None:
                 tears.append(str(error))

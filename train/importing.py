@@ -23,6 +23,9 @@ BATCH = 5_000
 """Messages of one chat handed to SQLite at once."""
 LONG_TEXT_BITS = 10
 """A text counts as one more message for each 1,024 characters, so that a batch of long ones stays small."""
+_CALENDAR_MS = (-62_135_596_800_000, 253_402_300_800_000)
+"""The years 1 to 9999: beyond them is no date that anything else can show."""
+_INTEGERS = 1 << 63
 COMMIT_EVERY = 50_000
 """Records between two commits: the most that a killed import has to read into the store again."""
 
@@ -103,6 +106,8 @@ def find_exports(path: Path, source: Source | None = None) -> list[tuple[ExportP
     """
     if not path.exists():
         raise UserError(f"There is nothing at {path}.", "Look at the path.")
+    if not path.is_file() and not path.is_dir():
+        raise UserError(f"{path} is neither a file nor a folder.", "Look at the path.")
     try:
         root = open_archive(path) if is_archive(path) else path
         found = list(_claimed(root, source))
@@ -113,10 +118,11 @@ def find_exports(path: Path, source: Source | None = None) -> list[tuple[ExportP
             f"{error.filename or path} cannot be read: {error.strerror}.", "Look at its permissions."
         ) from error
     if not found:
+        what = (
+            f"No chat export was recognised in {path}." if root.is_dir() else f"{path} is no chat export that is known."
+        )
         raise UserError(
-            f"No chat export was recognised in {path}."
-            if root.is_dir()
-            else f"{path} is no chat export that is known.",
+            " ".join([what, *passed_over(root)]),
             "Name its format with --source: " + ", ".join(sources()) + ".",
         )
     return found
@@ -283,6 +289,33 @@ class _Import:
             self.since_commit += len(self.drops)
             self.drops.clear()
 
+    def _storable(self, messages: Sequence[Message]) -> Sequence[Message]:
+        """Return the messages that a store can hold; what has numbers of no calendar or of no computer is dropped."""
+        times = [message.time_ms for message in messages]
+        numbers = [message.id for message in messages if type(message.id) is int]
+        numbers += [message.reply_to for message in messages if type(message.reply_to) is int]
+        early, late = _CALENDAR_MS
+        if (
+            early <= min(times)
+            and max(times) < late
+            and (not numbers or -_INTEGERS <= min(numbers) <= max(numbers) < _INTEGERS)
+        ):
+            return messages
+        kept = []
+        for message in messages:
+            if not early <= message.time_ms < late:
+                reason = "a date of no calendar"
+            elif isinstance(message.id, int) and not -_INTEGERS <= message.id < _INTEGERS:
+                reason = "a number too large"
+            else:
+                if isinstance(message.reply_to, int) and not -_INTEGERS <= message.reply_to < _INTEGERS:
+                    message.reply_to = None
+                kept.append(message)
+                continue
+            self.drops.append(Drop(reason, f"message {message.id}", message.chat_id))
+            self._tally(message.platform, message.chat_id).dropped[reason] += 1
+        return kept
+
     def _store(self, messages: Sequence[Message]) -> None:
         platform, chat = (messages[0].platform, messages[0].chat_id) if messages else ("", "")
         left, forgotten = self.store.forgotten.part(messages)
@@ -291,7 +324,7 @@ class _Import:
             self._tally(platform, forgotten[0].chat_id or "").dropped["forgotten"] += len(forgotten)
         if not left:
             return
-        messages = left
+        messages = self._storable(left)
         added, updated = self.store.add_messages(messages, self.import_id)
         tally = self._tally(platform, chat)
         tally.messages += len(messages)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from train.export_files import ExportPath, TornFileError
+from train.export_files import ExportPath, start_of
 from train.messages import (
     Chat,
     ChatKind,
@@ -29,7 +29,7 @@ from train.sources.json_objects import (
     read_objects,
     text_in,
 )  # fmt: skip
-from train.sources.json_records import Known, open_as_utf8
+from train.sources.json_records import Known, as_utf8
 
 PLATFORM = "discord"
 
@@ -59,11 +59,7 @@ class DiscordJson:
         """Return how sure it is, by the `guild` and `channel` that such a file begins with."""
         if not path.is_file() or path.suffix.lower() != ".json":
             return 0.0
-        try:
-            with path.open("rb") as stream:
-                start = open_as_utf8(stream).read(4096)
-        except (OSError, TornFileError):
-            return 0.0
+        start = as_utf8(start_of(path))
         return 0.95 if _START.match(start) and b'"channel"' in start else 0.0
 
     def read(self, path: ExportPath, reading: Reading) -> Iterator[Record]:
@@ -99,9 +95,9 @@ def _chat(channel: dict[str, Any], guild: dict[str, Any]) -> Chat:
 
 
 def _record(values: dict[str, Any], place: str, chat: Chat) -> Message | Drop:
-    number = number_in(values, "id")
+    number = _id(values, "id")
     moment = moment_in(values, "timestamp")
-    if number is None or not -(2**63) <= number < 2**63:
+    if number is None:
         return Drop("no id", place, chat.id)
     if moment is None:
         return Drop("no date", place, chat.id)
@@ -122,12 +118,18 @@ def _record(values: dict[str, Any], place: str, chat: Chat) -> Message | Drop:
     if forwarded:
         message.forwarded_from = ""
     elif reference.get("messageId"):
-        message.reply_to = number_in(reference, "messageId")
+        message.reply_to = _id(reference, "messageId")
     if (edited := moment_in(values, "timestampEdited")) is not None:
         message.edited_ms = edited[0]
     message.reactions = as_reactions(_reactions(values))
     message.mentions = as_mentions(str(one["id"]) for one in objects_in(values, "mentions") if one.get("id"))
     return message
+
+
+def _id(values: dict[str, Any], key: str) -> int | None:
+    """Return one of Discord's ids, which are whole numbers of 64 bits."""
+    number = number_in(values, key)
+    return number if number is not None and -(2**63) <= number < 2**63 else None
 
 
 def _content(values: dict[str, Any]) -> tuple[Kind, str]:

@@ -5,7 +5,7 @@ what a key should hold, and nothing when it holds something else, so that one od
 """
 
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -14,6 +14,8 @@ from train.export_files import ExportPath
 from train.messages import Drop, Tear
 from train.sources.json_records import Broken, Closed, Known, Opened, Records, mend, open_as_utf8, read_records
 
+FIRST_MS, LAST_MS = -62_135_596_800_000, 253_402_300_799_999
+"""The first moment of the year 1 and the last of 9999 in UTC: no calendar goes further, and no message does."""
 _decode = msgspec.json.Decoder().decode
 
 
@@ -45,7 +47,7 @@ def read_objects(
                 for raw, offset in piece:
                     seen += 1
                     place = f"{prefix}record {seen}, byte {offset}"
-                    values = _object(raw)
+                    values = object_of(raw)
                     yield Drop("not a readable message", place) if values is None else Found(values, place)
             elif isinstance(piece, Broken):
                 place = f"{prefix}record {seen + 1}, byte {piece.offset}"
@@ -57,13 +59,14 @@ def read_objects(
                 yield piece
 
 
-def _object(raw: bytes) -> dict[str, Any] | None:
+def object_of(raw: bytes) -> dict[str, Any] | None:
+    """Return the object that is written in `raw`, mended where it has to be; None when there is none."""
     try:
         value = _decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         try:
             value = mend(raw)
-        except (ValueError, RecursionError):
+        except ValueError:
             return None
     return value if isinstance(value, dict) else None
 
@@ -111,8 +114,14 @@ def moment_in(values: dict[str, Any], key: str) -> tuple[int, int | None] | None
     try:
         moment = datetime.fromisoformat(value)
         offset = moment.utcoffset()
-        if offset is None:
-            return round(datetime.fromisoformat(f"{value}+00:00").timestamp() * 1000), None
-        return round(moment.timestamp() * 1000), round(offset.total_seconds() / 60)
+        ms = round((moment if offset is not None else moment.replace(tzinfo=UTC)).timestamp() * 1000)
     except (ValueError, OverflowError):
         return None
+    if not is_date(ms):
+        return None
+    return ms, None if offset is None else round(offset.total_seconds() / 60)
+
+
+def is_date(ms: int) -> bool:
+    """Return whether unix milliseconds lie in a year that calendars have."""
+    return FIRST_MS <= ms <= LAST_MS

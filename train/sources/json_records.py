@@ -9,6 +9,7 @@ JSON strings hold no raw line breaks, so such a line is never text. In any other
 """
 
 import codecs
+import io
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -112,6 +113,11 @@ def read_records(
         yield Broken(window.offset, error.in_record, str(error))
 
 
+def as_utf8(start: bytes) -> bytes:
+    """Return the beginning of a file as `open_as_utf8` reads it."""
+    return open_as_utf8(io.BytesIO(start)).read()
+
+
 def open_as_utf8(stream: BinaryIO) -> BinaryIO:
     """Return `stream` past its byte order mark, recoded to UTF-8 when it is UTF-16."""
     start = stream.read(4)
@@ -131,10 +137,13 @@ def mend(raw: bytes) -> Any:
 
     Telegram Desktop writes control characters as `\xNN`, which JSON does not know; other unknown escapes
     keep their backslash. Bytes that are not UTF-8 and halves of surrogate pairs become U+FFFD.
-    Raises ValueError when it is still not JSON.
+    Raises ValueError when it is still not JSON, or nested deeper than anything that was meant to be read.
     """
     text = _ESCAPE.sub(_mended_escape, raw.decode("utf-8", "replace"))
-    return _whole_pairs(json.loads(text, strict=False))
+    try:
+        return _whole_pairs(json.loads(text, strict=False))
+    except RecursionError:
+        raise ValueError("brackets in brackets without end") from None
 
 
 def _mended_escape(found: re.Match[str]) -> str:
@@ -180,7 +189,8 @@ class _Window:
 
     def more(self) -> bool:
         """Forget what was read, take in another chunk; False at the end of the file."""
-        chunk = self.stream.read(CHUNK_BYTES)
+        # As much again as is held of a long record: looking through it each time stays in proportion.
+        chunk = self.stream.read(max(CHUNK_BYTES, len(self.data) - self.pos))
         if not chunk:
             return False
         if self.progress is not None:

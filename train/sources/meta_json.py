@@ -10,7 +10,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from train.export_files import ExportPath, TornFileError, children
+from persona.errors import UserError
+from train.export_files import ExportPath, TornFileError, children, start_of
 from train.messages import (
     Chat,
     ChatKind,
@@ -26,11 +27,11 @@ from train.messages import (
 )  # fmt: skip
 from train.people import normal_name
 from train.printed_ids import PrintedIds
-from train.sources.json_objects import Found, number_in, object_in, objects_in, read_objects, text_in
-from train.sources.json_records import Closed, Known, Opened, mend, open_as_utf8
+from train.sources.json_objects import Found, is_date, number_in, object_in, objects_in, read_objects, text_in
+from train.sources.json_records import Closed, Known, Opened, as_utf8, mend
 from train.sources.meta_words import APP_LINE, REACTED
 
-_FILE = re.compile(r"message_(\d+)\.json", re.IGNORECASE)
+_FILE = re.compile(r"message_([0-9]{1,9})\.json", re.IGNORECASE)
 _BOXES = frozenset({
     "inbox", "archived_threads", "filtered_threads", "message_requests", "e2ee_cutover", "legacy_threads",
 })  # fmt: skip
@@ -54,7 +55,7 @@ class MetaJson:
             if path.is_dir():
                 return 0.9 if any(True for _ in _threads(path)) else 0.0
             return _detect_file(path)
-        except (OSError, TornFileError):
+        except OSError:
             return 0.0
 
     def read(self, path: ExportPath, reading: Reading) -> Iterator[Record]:
@@ -73,8 +74,7 @@ class MetaJson:
 def _detect_file(path: ExportPath) -> float:
     if path.suffix.lower() != ".json":
         return 0.0
-    with path.open("rb") as stream:
-        start = open_as_utf8(stream).read(4096)
+    start = as_utf8(start_of(path))
     if not _START.match(start):
         return 0.0
     own = b'"sender_name"' in start or b'"senderName"' in start or b'"threadName"' in start
@@ -84,22 +84,20 @@ def _detect_file(path: ExportPath) -> float:
 def _threads(folder: ExportPath) -> Iterator[list[ExportPath]]:
     """Yield the files of each thread in a folder, oldest first: the folder of a thread, of a box, or of boxes."""
     inside = children(folder)
-    numbered = [(int(found[1]), one) for one in inside if (found := _FILE.fullmatch(one.name)) and one.is_file()]
-    if numbered:
-        yield [one for _, one in sorted(numbered, key=lambda pair: -pair[0])]
+    if files := _thread_files(inside):
+        yield files
         return
-    boxes = [one for one in inside if one.name in _BOXES and one.is_dir() and not one.is_symlink()]
+    boxes = [one for one in inside if one.name in _BOXES and one.is_dir()]
     if folder.name == "messages" or folder.name in _BOXES or boxes:
         for box in boxes or [folder]:
             for thread in children(box):
-                if thread.is_dir() and not thread.is_symlink():
-                    yield from _thread_files(thread)
+                if thread.is_dir() and (files := _thread_files(children(thread))):
+                    yield files
 
 
-def _thread_files(folder: ExportPath) -> Iterator[list[ExportPath]]:
-    numbered = [(int(found[1]), one) for one in children(folder) if (found := _FILE.fullmatch(one.name))]
-    if numbered:
-        yield [one for _, one in sorted(numbered, key=lambda pair: -pair[0])]
+def _thread_files(inside: list[ExportPath]) -> list[ExportPath]:
+    numbered = [(int(found[1]), one) for one in inside if (found := _FILE.fullmatch(one.name)) and one.is_file()]
+    return [one for _, one in sorted(numbered, key=lambda pair: -pair[0])]
 
 
 def _platform(path: ExportPath) -> str:
@@ -121,14 +119,13 @@ def _owner(threads: list[list[ExportPath]], reading: Reading) -> str | None:
 
 
 def _participants(path: ExportPath) -> list[str]:
-    with path.open("rb") as stream:
-        start = open_as_utf8(stream).read(1 << 16)
+    start = as_utf8(start_of(path, 1 << 16))
     found = re.match(rb'\s*\{\s*"participants"\s*:\s*(\[.*?\])', start, re.DOTALL)
     try:
         listed = mend(found[1]) if found else []
     except ValueError:
         return []
-    return [_named(one) for one in listed]
+    return [name for one in listed if (name := _named(one))]
 
 
 def _named(participant: Any) -> str:
@@ -153,6 +150,7 @@ class _Thread:
         self.owner = None if owner is None else normal_name(owner)
         self.reading = reading
         self.people: list[str] = []
+        self.chat: Chat | None = None
         self.ids = PrintedIds()
         self.count = 0
         folder = files[0].parent.name
@@ -160,28 +158,34 @@ class _Thread:
         self.chat_id = folder if _FILE.fullmatch(files[0].name) else files[0].stem
 
     def records(self) -> Iterator[Record]:
-        last: Chat | None = None
         for path in self.files:
-            pieces = read_objects(
-                path, records="messages", know=frozenset({"participants"}), progress=self.reading.progress,
-                prefix=f"{path.parent.name}/{path.name}, ",
-            )  # fmt: skip
-            for piece in pieces:
-                match piece:
-                    case Known(value=list() as listed):
-                        self.people = [name for one in listed if (name := _named(one))]
-                    case Opened(scalars=scalars) | Closed(scalars=scalars):
-                        chat = self._chat(scalars)
-                        if chat != last:
-                            yield chat
-                            last = chat
-                    case Found(values=values, place=place):
-                        self.count += 1
-                        yield self._record(values, place)
-                    case Drop(reason=reason, place=place):
-                        yield Drop(reason, place, self.chat_id)
-                    case Tear():
-                        yield piece
+            place = f"{path.parent.name}/{path.name}"
+            try:
+                yield from self._file(path, f"{place}, ")
+            except (OSError, UserError, TornFileError) as error:
+                # The other files are read all the same.
+                yield Tear(place, str(error))
+
+    def _file(self, path: ExportPath, prefix: str) -> Iterator[Record]:
+        pieces = read_objects(
+            path, records="messages", know=frozenset({"participants"}), progress=self.reading.progress, prefix=prefix,
+        )  # fmt: skip
+        for piece in pieces:
+            match piece:
+                case Known(value=list() as listed):
+                    self.people = [name for one in listed if (name := _named(one))]
+                case Opened(scalars=scalars) | Closed(scalars=scalars):
+                    chat = self._chat(scalars)
+                    if chat != self.chat:
+                        yield chat
+                        self.chat = chat
+                case Found(values=values, place=place):
+                    self.count += 1
+                    yield self._record(values, place)
+                case Drop(reason=reason, place=place):
+                    yield Drop(reason, place, self.chat_id)
+                case Tear():
+                    yield piece
 
     def _chat(self, scalars: dict[str, Any]) -> Chat:
         title = repaired(text_in(scalars, "title", "threadName"))
@@ -190,7 +194,7 @@ class _Thread:
 
     def _record(self, values: dict[str, Any], place: str) -> Message | Drop:
         time_ms = number_in(values, "timestamp_ms") or number_in(values, "timestamp")
-        if time_ms is None or not -(2**62) < time_ms < 2**62:
+        if time_ms is None or not is_date(time_ms):
             return Drop("no date", place, self.chat_id)
         name = repaired(text_in(values, "sender_name", "senderName"))
         nameless = normal_name(name) in _NAMELESS

@@ -124,7 +124,7 @@ class _Database:
             if one in known
         ]
         raw = "json" if "json" in known else "NULL"
-        for values in self.db.execute(f"SELECT {raw}, {', '.join(plain)} FROM conversations ORDER BY id").fetchall():
+        for values in self.db.execute(f"SELECT {', '.join([raw, *plain])} FROM conversations").fetchall():
             yield _json(values[0]) | {key: one for key, one in zip(plain, values[1:], strict=True) if one is not None}
 
     def _person_or_group(self, row: dict[str, Any], chats: list[Chat]) -> Iterator[Record]:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from persona.errors import UserError
 from train.export_files import ExportPath, TornFileError, children
 from train.messages import (
     Account,
@@ -71,7 +72,7 @@ class _Workspace:
                 about[text_in(found, "name") or text_in(found, "id")] = found, kind
                 about.setdefault(text_in(found, "id"), (found, kind))
         for folder in children(self.path):
-            if folder.is_dir() and not folder.is_symlink():
+            if folder.is_dir():
                 channel, kind = about.get(folder.name, ({}, ChatKind.GROUP))
                 yield from self._channel(folder, channel, kind)
 
@@ -116,8 +117,8 @@ class _Workspace:
                             yield Drop(reason, place, self.chat.id)
                         case Tear():
                             yield piece
-            except (OSError, TornFileError) as error:
-                yield Tear(prefix, str(error))
+            except (OSError, UserError, TornFileError) as error:
+                yield Tear(f"{folder.name}/{day.name}", str(error))
 
     def _record(self, values: dict[str, Any], place: str) -> Message | Drop:
         stamp = text_in(values, "ts")

@@ -11,14 +11,18 @@ from typing import Any, BinaryIO
 from lxml import etree
 
 from train.accounts import handle_of, phone_of
-from train.export_files import ExportPath, TornFileError
+from train.export_files import ExportPath, TornFileError, start_of
 from train.messages import Account, Chat, ChatKind, Drop, Kind, Message, Note, Owner, Reading, Record, Tear
 from train.printed_ids import PrintedIds
+from train.sources.json_objects import LAST_MS
+from train.sources.json_records import as_utf8, open_as_utf8
 
 PLATFORM = "sms"
 OWNER = "me"
 
 _CHUNK_BYTES = 1 << 18
+MAX_TAG_BYTES = 1 << 25
+"""A longer tag, pictures aside, is no message, and would have to be held whole."""
 _ROOT = re.compile(rb"<(?:smses|calls)[\s>]")
 _SENT, _RECEIVED = frozenset({"2", "4", "5", "6"}), "1"
 _UNSENT = {"3": "a draft", "5": "failed to send"}
@@ -44,11 +48,7 @@ class SmsXml:
         """Return how sure it is, by the element that such a file begins with."""
         if not path.is_file() or path.suffix.lower() != ".xml":
             return 0.0
-        try:
-            with path.open("rb") as stream:
-                return 0.95 if _ROOT.search(stream.read(8192)) else 0.0
-        except (OSError, TornFileError):
-            return 0.0
+        return 0.95 if _ROOT.search(as_utf8(start_of(path, 8192))) else 0.0
 
     def read(self, path: ExportPath, reading: Reading) -> Iterator[Record]:
         """Yield the records at flat memory, whatever the pictures weigh."""
@@ -73,7 +73,7 @@ class _Backup:
             load_dtd=False, no_network=True, huge_tree=True, recover=False,
         )  # fmt: skip
         with self.path.open("rb") as stream:
-            cleaned = cleaned_chunks(stream)
+            cleaned = cleaned_chunks(open_as_utf8(stream))
             try:
                 for chunk in cleaned:
                     if self.reading.progress is not None:
@@ -82,6 +82,8 @@ class _Backup:
                     yield from self._take(parser)
                 parser.close()
                 yield from self._take(parser)
+            except TornFileError as error:
+                yield Tear(f"after record {self.seen}", str(error))
             except etree.XMLSyntaxError as error:
                 yield from self._take(parser)
                 yield Tear(f"record {self.seen + 1}", f"the XML breaks off: {error.msg}")
@@ -169,7 +171,10 @@ class _Backup:
 
 
 def cleaned_chunks(stream: BinaryIO) -> Iterator[bytes]:
-    """Yield the bytes of the file without the values of `data` attributes, and with what XML forbids mended."""
+    """Yield the bytes of the file without the values of `data` attributes, and with what XML forbids mended.
+
+    Raises TornFileError at a tag without end.
+    """
     held = b""
     in_data = False
     while True:
@@ -191,6 +196,8 @@ def cleaned_chunks(stream: BinaryIO) -> Iterator[bytes]:
                 cut = max(at, window.rfind(b"<", at)) if chunk else len(window)
                 out.append(window[at:cut])
                 held = window[cut:]
+                if len(held) > MAX_TAG_BYTES:
+                    raise TornFileError("a tag of more than 32 MiB")
                 break
             out.append(window[at : found.end()])
             in_data, at = True, found.end()
@@ -228,7 +235,8 @@ def _unix_ms(date: str | None) -> int | None:
         return None
     number = int(date)
     # Some versions wrote seconds for MMS; as milliseconds those lie in January 1970.
-    return number * 1000 if 0 < number < 10**11 else number if number > 0 else None
+    number = number * 1000 if 0 < number < 10**11 else number
+    return number if 0 < number <= LAST_MS else None
 
 
 def _known(value: str | None) -> str | None:

@@ -12,14 +12,17 @@ from typing import Any
 
 from lxml import etree, html
 
-from train.export_files import ExportPath, TornFileError, children, size_of
+from persona.errors import UserError
+from train.export_files import ExportPath, TornFileError, children, size_of, start_of
 from train.local_time import utc_ms, zone_of
 from train.messages import Chat, ChatKind, Drop, Kind, Message, Note, Reading, Record, Tear, as_reactions
 from train.people import normal_name
 
 PLATFORM = "telegram"
 
-_FILE = re.compile(r"messages(\d*)\.html", re.IGNORECASE)
+MAX_PAGE_BYTES = 64 << 20
+"""A page is held whole."""
+_FILE = re.compile(r"messages([0-9]{0,9})\.html", re.IGNORECASE)
 _TIME = re.compile(r"(\d\d)\.(\d\d)\.(\d{4}) (\d\d):(\d\d):(\d\d)(?: UTC([+-])(\d\d):(\d\d))?")
 _NUMBER = re.compile(r"message(-?\d{1,18})\Z")
 _TARGET = re.compile(r"go_to_message(\d{1,18})|GoToMessage\((\d{1,18})\)")
@@ -47,11 +50,10 @@ class TelegramHtml:
     def detect(self, path: ExportPath) -> float:
         """Return how sure it is: a folder with such files, or one of them by its first lines."""
         try:
-            if path.is_dir():
-                return 0.9 if any(_is_page(one) for one in children(path) if _FILE.fullmatch(one.name)) else 0.0
-            return 0.9 if _FILE.fullmatch(path.name) and _is_page(path) else 0.0
-        except (OSError, TornFileError):
+            pages = children(path) if path.is_dir() else [path]
+        except OSError:
             return 0.0
+        return 0.9 if any(_is_page(one) for one in pages if _FILE.fullmatch(one.name)) else 0.0
 
     def read(self, path: ExportPath, reading: Reading) -> Iterator[Record]:
         """Yield the records in order; one file is held at a time."""
@@ -59,10 +61,7 @@ class TelegramHtml:
 
 
 def _is_page(path: ExportPath) -> bool:
-    if not path.is_file():
-        return False
-    with path.open("rb") as stream:
-        start = stream.read(8192)
+    start = start_of(path, 8192)
     return b"Exported Data" in start or b'class="page_wrap"' in start or b"page_header" in start
 
 
@@ -81,8 +80,9 @@ class _Chat:
     def records(self) -> Iterator[Record]:
         pages = [self.path]
         if self.path.is_dir():
-            found = [(int(match[1] or 1), one) for one in children(self.path) if (match := _FILE.fullmatch(one.name))]
-            pages = [one for _, one in sorted(found, key=lambda pair: pair[0]) if not one.is_symlink()]
+            named = [(match, one) for one in children(self.path) if (match := _FILE.fullmatch(one.name))]
+            found = [(int(match[1] or 1), one) for match, one in named if one.is_file()]
+            pages = [one for _, one in sorted(found, key=lambda pair: pair[0])]
         for page in pages:
             yield from self._page(page)
         if len(self.speakers) > 2 and self.chat.kind is not ChatKind.GROUP:
@@ -101,9 +101,12 @@ class _Chat:
     def _page(self, page: ExportPath) -> Iterator[Record]:
         try:
             with page.open("rb") as stream:
-                raw = stream.read()
-        except TornFileError as error:
+                raw = stream.read(MAX_PAGE_BYTES + 1)
+        except (OSError, UserError, TornFileError) as error:
             yield Tear(page.name, str(error))
+            return
+        if len(raw) > MAX_PAGE_BYTES:
+            yield Tear(page.name, "it is larger than 64 MiB; a page of a thousand messages never is")
             return
         if self.reading.progress is not None:
             self.reading.progress(size_of(page))

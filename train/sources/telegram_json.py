@@ -7,14 +7,15 @@ test that holds each one.
 import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from train.export_files import ExportPath
+from train.export_files import ExportPath, start_of
 from train.messages import Account, Chat, ChatKind, Drop, Kind, Message, Owner, Reading, Record, Tear, as_mentions
+from train.sources.json_objects import LAST_MS
 from train.sources.json_records import (
     Broken,
     Closed,
@@ -22,6 +23,7 @@ from train.sources.json_records import (
     Opened,
     Piece,
     Records,
+    as_utf8,
     mend,
     open_as_utf8,
     read_records,
@@ -58,9 +60,13 @@ _MEDIA_KINDS = {
     "animation": Kind.GIF,
     "audio_file": Kind.AUDIO,
 }
+_DIGITS = re.compile(r"[0-9]{1,19}")
 _START = re.compile(rb'\A\s*\{\s*"(about|personal_information|name|type|id|chats|messages)"\s*:')
 _EPOCH = datetime(1970, 1, 1)
+_Number = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+"""An id: 64 bits, as Telegram has them and as the store holds them."""
 _SECOND = timedelta(seconds=1)
+_LAST_S = LAST_MS // 1000
 
 
 class _Entity(Struct, gc=False):
@@ -87,7 +93,7 @@ class _Poll(Struct):
 class _Raw(Struct, gc=False):
     """The keys of a message that are read; of the ones left out nothing is needed."""
 
-    id: int
+    id: _Number
     type: str = "message"
     date: str | None = None
     date_unixtime: str | int | None = None
@@ -110,7 +116,7 @@ class _Raw(Struct, gc=False):
     forwarded_from_id: str | int | None = None
     saved_from: str | None = None
     via_bot: str | None = None
-    reply_to_message_id: int | None = None
+    reply_to_message_id: _Number | None = None
     reply_to_peer_id: str | int | None = None
     reactions: list[_Reaction] | None = None
 
@@ -129,8 +135,7 @@ class TelegramJson:
         """Return how sure it is that `path` is Telegram's `result.json`, by its first bytes."""
         if not path.is_file() or path.suffix.lower() != ".json":
             return 0.0
-        with path.open("rb") as stream:
-            start = open_as_utf8(stream).read(4096)
+        start = as_utf8(start_of(path))
         if not _START.match(start):
             return 0.0
         # `"type": "…"` beside `"messages"`, or the `about` text of a full export, are Telegram's own.
@@ -172,7 +177,7 @@ class _Export:
                 if isinstance(piece, Records):
                     try:
                         raws = _decode_many(b"[" + piece.raw + b"]")
-                    except (msgspec.DecodeError, UnicodeDecodeError):
+                    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                         yield from self._one_by_one(piece)
                         continue
                     yield from self._messages(raws)
@@ -210,7 +215,7 @@ class _Export:
 
     def _found_owner(self, user_id: Any, name: str | None) -> Iterator[Record]:
         # Always a bare user id, which since 2021 may be above 32 bits: the old peer spaces do not apply here.
-        account = f"user{user_id}" if str(user_id).isdigit() and user_id else None
+        account = f"user{user_id}" if user_id and _DIGITS.fullmatch(str(user_id)) else None
         if account is not None and self.owner_id is None:
             self.owner_id = account
             yield Owner(PLATFORM, account, name)
@@ -231,7 +236,7 @@ class _Export:
             self.seen += 1
             try:
                 raw = _decode_one(one)
-            except (msgspec.DecodeError, UnicodeDecodeError):
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 try:
                     raw = _lenient(mend(one))
                 except (ValueError, msgspec.ValidationError):
@@ -243,7 +248,7 @@ class _Export:
     def _message(self, raw: _Raw) -> Message | Drop:
         # A million times for some people: what most messages do not have is asked for together, and once.
         unixtime, date = raw.date_unixtime, raw.date
-        if unixtime is not None and (seconds := _seconds(unixtime)) > 0:
+        if unixtime is not None and 0 < (seconds := _seconds(unixtime)) <= _LAST_S:
             time_ms: int | None = seconds * 1000
             offset_min = None if date is None else self._offset_min(date, seconds)
         else:
@@ -309,10 +314,8 @@ class _Export:
 
     def _edited(self, raw: _Raw) -> int | None:
         if raw.edited_unixtime is not None:
-            try:
-                return int(raw.edited_unixtime) * 1000 or None
-            except ValueError:
-                return None
+            seconds = _seconds(raw.edited_unixtime)
+            return seconds * 1000 if 0 < seconds <= _LAST_S else None
         return self._local_ms(raw.edited) if raw.edited is not None else None
 
     def _follow_topic(self, raw: _Raw) -> None:
@@ -343,7 +346,7 @@ def _chat(scalars: dict[str, Any], fallback_id: str) -> Chat:
 def _account(peer: str | int | None) -> str | None:
     """Return `user123`, `chat123` or `channel123`, whichever way the export wrote it."""
     if isinstance(peer, str):
-        if not peer.isdigit():
+        if not _DIGITS.fullmatch(peer):
             return peer or None
         peer = int(peer)
     if not peer or peer < 0:
