@@ -19,7 +19,7 @@ from typing import IO, TypeGuard, cast
 from persona.errors import UserError
 
 BOMB_BYTES = 256 << 20
-BOMB_RATIO = 400
+BOMB_RATIO = 150
 """Chats shrink five to forty times in an archive; what claims to be this much larger was made to fill a disk."""
 MAX_MEMBERS = 1_000_000
 SHOWN = 5
@@ -184,9 +184,10 @@ def _out_of_the_folder(folder: Path) -> Iterator[tuple[str, str]]:
 
 def _out_of_the_archive(path: ArchivePath) -> Iterator[tuple[str, str]]:
     archive = path._archive
+    files = archive.files  # finds those that are unsafe
     for name in archive.unsafe:
         yield "links or names that lead out of it", name.encode("unicode_escape").decode()
-    for name, info in archive.files.items():
+    for name, info in files.items():
         if info.flag_bits & _ENCRYPTED:
             yield "locked with a password", name
         elif _is_bomb(info):

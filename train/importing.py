@@ -304,7 +304,7 @@ class _Import:
         kept = []
         for message in messages:
             if not early <= message.time_ms < late:
-                reason = "a date of no calendar"
+                reason = "no readable date"
             elif isinstance(message.id, int) and not -_INTEGERS <= message.id < _INTEGERS:
                 reason = "a number too large"
             else:

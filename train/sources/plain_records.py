@@ -19,7 +19,7 @@ from train.messages import Chat, ChatKind, Drop, Kind, Message, Reading, Record,
 from train.people import normal_name
 from train.printed_ids import PrintedIds
 from train.sources.json_objects import Found, read_objects
-from train.sources.json_records import as_utf8
+from train.sources.json_records import as_utf8, mend
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     "time": ("time", "timestamp", "date", "datetime", "sent_at", "created_at", "when"),
@@ -123,7 +123,10 @@ def _line(line: str, place: str) -> Found | Drop:
     try:
         value = _decode(line.strip().lstrip("\ufeff"))
     except (msgspec.DecodeError, UnicodeError, RecursionError):
-        value = None
+        try:
+            value = mend(line.strip().lstrip("\ufeff").encode("utf-8", "surrogatepass"))
+        except (ValueError, RecursionError):
+            value = None
     return Found(value, place) if isinstance(value, dict) else Drop("not a readable message", place)
 
 

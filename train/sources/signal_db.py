@@ -70,6 +70,8 @@ class SignalDatabase:
         if not is_database(path):
             raise UserError(f"{path} is encrypted.", _HOW)
         with open_database(path, reading.scratch) as db:
+            if "conversationId" not in columns(db, "messages") or "id" not in columns(db, "conversations"):
+                raise UserError(f"{path} has no messages of Signal in it.", "Look whether it is the right file.")
             yield from _Database(db, path, reading).records()
 
 

@@ -51,8 +51,9 @@ class Survey:
     def __init__(self, path: ExportPath) -> None:
         """Read the file once. Without any message in it `layout` is None."""
         self.path = path
+        self.tears: list[str] = []
         layouts: dict[Shape, Layout] = {}
-        for number, line in enumerate(text_lines(path), 1):
+        for number, line in enumerate(text_lines(path, self.tears), 1):
             header = parse_header(line)
             if header is not None:
                 layout = layouts.get(header.shape)

@@ -114,7 +114,7 @@ class _Export:
         layout = self.survey.layout
         if layout is None:
             yield Chat(PLATFORM, "", None)
-            yield from self._tears([], "the beginning")
+            yield from self._tears(self.survey.tears, "the beginning")
             return
         self.chat = self._chat()
         yield self.chat
