@@ -9,7 +9,7 @@ from persona.errors import UserError
 from train.contacts import apply_contacts, read_contacts
 from train.duplicates import find_duplicates
 from train.messages import Account, Message
-from train.people import people, set_owner
+from train.people import exclude, merge, people, set_owner
 from train.store import Store
 
 
@@ -112,3 +112,23 @@ def test_the_owners_country_reads_numbers_without_one(store: Store, account: Cal
     account("signal", "a", "Al", "+44 7700 900999")
     account("sms", "07700900999", None)
     assert pairs(store) == [("Al", "Deleted Account", True)]
+
+
+def test_numbers_that_end_alike_are_two_peoples_and_ids_are_no_numbers(
+    store: Store, account: Callable[..., None]
+) -> None:
+    account("signal", "a", "Al", "+1 212 555 0147 55")
+    account("imessage", "+12125550148", "Bo")
+    account("whatsapp", "+13125550148", "Cy")
+    account("discord", "123456789012345678", "Di")
+    account("telegram", "user456789012345678", "Ed")
+    assert not [one for one in pairs(store) if one[2]]
+
+
+def test_who_is_excluded_stays_excluded_when_merged(store: Store, account: Callable[..., None]) -> None:
+    account("signal", "a", "Al")
+    account("telegram", "user2", "Albert")
+    first, second = people(store.db)
+    exclude(store.db, second)
+    merge(store.db, first, second)
+    assert [one.excluded for one in people(store.db)] == [True]

@@ -95,3 +95,14 @@ def test_whatsapp_exports_named_after_the_forgotten(tmp_path: Path, whatsapp: Wr
         store.forget(who(store, "Bob"))
         assert json.dumps(store.db.execute("SELECT path FROM imports").fetchall()) == '[["(forgotten)"]]'
     assert b"Bob" not in b"".join(one.read_bytes() for one in (tmp_path / "data").iterdir())
+
+
+def test_a_forgotten_owner_does_not_come_back_and_what_was_dropped_is_in_the_ledger(
+    store: Store, telegram_chat: Write, telegram_row: Row
+) -> None:
+    saved = telegram_chat([telegram_row(1, "Alice", "to myself")], to="saved/result.json", type="saved_messages", id=1)
+    import_paths(store, [saved])
+    store.forget(next(one for one in people(store.db) if one.is_owner))
+    report = import_paths(store, [saved])[0]
+    assert people(store.db) == []
+    assert report.dropped == store.db.execute("SELECT count(*) FROM drops").fetchone()[0] == 1
