@@ -3,12 +3,11 @@
 import codecs
 import io
 from collections.abc import Iterator
-from functools import partial
 from typing import IO
 
 from train.export_files import ArchivePath, ExportPath, TornFileError
 
-MAX_LINE_CHARS = 1 << 25
+MAX_LINE_CHARS = MAX_LINE_BYTES = 1 << 25
 """A longer line is no message, and would have to be held whole."""
 
 
@@ -19,11 +18,8 @@ def text_lines(path: ExportPath, tears: list[str] | None = None) -> Iterator[str
     """
     with path.open("rb") as raw:
         try:
-            text = _as_text(raw, raw.peek(2)[:2])
-            for number, line in enumerate(iter(partial(text.readline, MAX_LINE_CHARS), ""), 1):
-                if len(line) == MAX_LINE_CHARS:
-                    raise TornFileError(f"line {number} of {path.name} is longer than 32 MiB, which is no text")
-                yield line
+            start = raw.peek(2)[:2]
+            yield from _as_text(_WithoutEndlessLines(raw, path.name), start)
         except TornFileError as error:
             if tears is not None:
                 tears.append(str(error))
@@ -45,7 +41,33 @@ def torn_end(path: ExportPath) -> int | None:
     return size - left if left else None
 
 
-def _as_text(raw: io.BufferedReader, start: bytes) -> IO[str]:
+class _WithoutEndlessLines(io.BufferedIOBase):
+    """Hands bytes on until there is no end of line in 32 MiB of them; counting here costs nothing for each line."""
+
+    def __init__(self, raw: IO[bytes], name: str) -> None:
+        self._raw = raw
+        self._name = name
+        self._since = 0
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def read1(self, size: int = -1, /) -> bytes:
+        """Return some bytes. Raises TornFileError inside a line that is too long to be held."""
+        data = self._raw.read1(size)  # type: ignore[attr-defined]
+        self._since = 0 if b"\n" in data else self._since + len(data)
+        if self._since > MAX_LINE_BYTES:
+            raise TornFileError(f"a line of {self._name} is longer than 32 MiB, which is no text")
+        return bytes(data)
+
+
+def _as_text(raw: _WithoutEndlessLines, start: bytes) -> IO[str]:
     utf16 = start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
     # Only a newline ends a line: U+2028 and a lone carriage return belong to the message.
-    return io.TextIOWrapper(raw, "utf-16" if utf16 else "utf-8-sig", errors="replace", newline="\n")
+    return io.TextIOWrapper(
+        raw,  # type: ignore[type-var]
+        "utf-16" if utf16 else "utf-8-sig",
+        errors="replace",
+        newline="\n",
+    )

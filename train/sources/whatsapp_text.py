@@ -321,12 +321,11 @@ class _Times:
     def _plain_hour(self, day: int, hour: int) -> tuple[int, int] | None:
         """Return the time at which an hour begins and its offset; None where the clock changes about then."""
         start = datetime.fromordinal(day) + timedelta(hours=hour)
-        times = [self._in_zone(start + timedelta(minutes=one), fold) for one in (-60, 0, 59, 120) for fold in (0, 1)]
-        offsets = {one.utcoffset() for one in times}
-        offset = times[2].utcoffset()
-        if len(offsets) > 1 or offset is None:
+        before, after = (self._in_zone(start + timedelta(hours=one), 0) for one in (-2, 3))
+        offset = before.utcoffset()
+        if offset is None or offset != after.utcoffset():
             return None
-        return round(times[2].timestamp() * 1000), round(offset.total_seconds() / 60)
+        return round(before.timestamp() * 1000) + 7_200_000, round(offset.total_seconds() / 60)
 
     def _in_a_changing_hour(self, local: datetime) -> tuple[int, int]:
         moment = self._in_zone(local, 0)
