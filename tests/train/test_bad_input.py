@@ -35,7 +35,6 @@ NAMES = (
 )  # fmt: skip
 ZEROS = 3 << 30
 KNOWN_GAPS = {
-    "test_an_empty_file_is_named[message_1.json]": "a folder with an empty file of Meta's is taken for Meta's",
     "test_a_file_that_was_cut_off_keeps_its_beginning[slack_export]": "a day that was cut off is dropped, and not called torn",
     "test_marks_and_utf16_change_nothing[telegram_html-utf-16]": "pages in UTF-16, which Telegram never writes",
     "test_letters_of_another_encoding_cost_themselves_alone[meta_json]": "Latin-1 bytes in Meta's JSON",

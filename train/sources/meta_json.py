@@ -8,6 +8,7 @@ layout, one file a chat, written properly.
 import re
 from collections import Counter
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from persona.errors import UserError
@@ -31,6 +32,8 @@ from train.sources.json_objects import Found, is_date, number_in, object_in, obj
 from train.sources.json_records import Closed, Known, Opened, as_utf8, mend
 from train.sources.meta_words import APP_LINE, REACTED
 
+_LOOKED_AT = 50
+"""Threads of a folder that are looked at to find out whether they are Meta's."""
 _FILE = re.compile(r"message_([0-9]{1,9})\.json", re.IGNORECASE)
 _BOXES = frozenset({
     "inbox", "archived_threads", "filtered_threads", "message_requests", "e2ee_cutover", "legacy_threads",
@@ -53,7 +56,9 @@ class MetaJson:
         """Return how sure it is: a folder of threads, a thread, or one file of either layout."""
         try:
             if path.is_dir():
-                return 0.9 if any(True for _ in _threads(path)) else 0.0
+                # An empty or foreign file of that name makes no folder Meta's: other exports may lie beside it.
+                some = islice(_threads(path), _LOOKED_AT)
+                return 0.9 if any(_detect_file(file) > 0 for files in some for file in files[:1]) else 0.0
             return _detect_file(path)
         except OSError:
             return 0.0
