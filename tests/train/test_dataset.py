@@ -29,7 +29,7 @@ def build(store: Store, tmp_path: Path) -> Build:
 
     def write(*personas: str, force: bool = False, **options: Any) -> list[Written]:
         given: dict[str, Any] = {"personas": personas, "min_messages": 1} | options
-        return write_dataset(store, tmp_path / "out", Options(**given), count_tokens=estimated_tokens, force=force)
+        return write_dataset(store, tmp_path / "out", Options(**given), force=force)
 
     return write
 
