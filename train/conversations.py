@@ -51,13 +51,20 @@ def rendered(turn: Utterance) -> str:
     return render_turn(turn.speaker, turn.value)
 
 
-def cut_to_fit(turns: list[Utterance], max_tokens: int, count: CountTokens, overlap: float = HALF) -> Cut:
+def cut_to_fit(
+    turns: list[Utterance],
+    max_tokens: int,
+    count: CountTokens,
+    overlap: float = HALF,
+    costs: Sequence[int] | None = None,
+) -> Cut:
     """Return the windows of `turns`, none longer than `max_tokens` (0: no limit), each with something to train in it.
 
-    A trained turn that does not fit beside one line of what came before it is in no window.
+    `costs` are the tokens of each turn as it is rendered, where they have been counted already. A trained turn that
+    does not fit beside one line of what came before it is in no window.
     """
     # Where each turn begins, in tokens from the first one's beginning; and the end.
-    starts = [0, *accumulate(count([rendered(turn) for turn in turns]))]
+    starts = [0, *accumulate(count([rendered(turn) for turn in turns]) if costs is None else costs)]
     wanted = [index for index, turn in enumerate(turns) if turn.train and index > 0]
     if not max_tokens or starts[-1] <= max_tokens:
         if not wanted:

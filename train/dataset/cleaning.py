@@ -12,6 +12,7 @@ from collections import Counter
 
 from train.dataset.options import Options
 from train.messages import Kind
+from train.sessions import Session
 
 WALL_CHARS = 1000
 WALL_TIMES = 10
@@ -25,7 +26,8 @@ ONE_SIDED_MESSAGES = 20
 ONE_SIDED_SHARE = 0.95
 """A session of so many messages in which one person wrote this share of them is a feed, not a conversation."""
 
-SERVICE_KINDS = frozenset({Kind.SERVICE, Kind.CALL})
+SERVICE_KINDS = frozenset({Kind.SERVICE.value, Kind.CALL.value})
+_TEXT = Kind.TEXT.value
 
 # "bot" as a word of its own or as CamelCase's last part: Mr Talbot is no machine.
 _BOT_NAME = re.compile(r"(?:(?:^|[\W_])[Bb](?:ot|OT)|[a-z0-9]Bot|(?:^|[\W_])[Бб]от)$")
@@ -90,18 +92,17 @@ class Cleaner:
         """Return the rule that leaves a message out, or None when it stays. Counts nothing."""
         if forwarded_from is not None and self._forwards:
             return "forwards"
-        if self._service and kind in SERVICE_KINDS:
-            return "service"
         if account in self._bots:
             return "bots"
-        if len(text) >= REPEATED_CHARS and kind == Kind.TEXT:
-            if self._walls and len(text) >= max(WALL_CHARS, WALL_TIMES * self._usual.get(account, 0.0)):
-                return "walls"
-            if self._code and is_code(text):
-                return "code"
-            if self._repeated and self._said_before(account, text):
-                return "repeated"
-        return None
+        if kind != _TEXT:
+            return "service" if self._service and kind in SERVICE_KINDS else None
+        if len(text) < REPEATED_CHARS:
+            return None
+        if self._walls and len(text) >= max(WALL_CHARS, WALL_TIMES * self._usual.get(account, 0.0)):
+            return "walls"
+        if self._code and is_code(text):
+            return "code"
+        return "repeated" if self._repeated and self._said_before(account, text) else None
 
     def _said_before(self, account: int, text: str) -> bool:
         key = hash((account, _DIGITS.sub("0", text).casefold()))
@@ -126,7 +127,12 @@ def _usual_lengths(db: sqlite3.Connection) -> dict[int, float]:
     return dict(rows.fetchall())
 
 
-def is_one_sided(messages: Counter[int]) -> bool:
-    """Return whether a session (its messages by person) is one person's feed."""
-    total = messages.total()
-    return total >= ONE_SIDED_MESSAGES and max(messages.values()) >= ONE_SIDED_SHARE * total
+def is_one_sided(session: Session) -> bool:
+    """Return whether a session is one person's feed."""
+    total = session.messages
+    if total < ONE_SIDED_MESSAGES:
+        return False
+    by_person = Counter[int]()
+    for turn in session.turns:
+        by_person[turn.person] += len(turn.messages)
+    return max(by_person.values()) >= ONE_SIDED_SHARE * total

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from persona.names import neutralise
 from train.dataset.cleaning import Cleaner
 from train.dataset.options import Options, Progress
 from train.dataset.quotes import ExcludedWords
@@ -26,6 +27,7 @@ _CHAT_KINDS = {
     "group": frozenset({ChatKind.GROUP}),
     "both": frozenset({ChatKind.PERSONAL, ChatKind.GROUP}),
 }
+_KINDS = {kind.value: kind for kind in Kind}
 _ROWS_AT_ONCE = 4096
 
 # One order for every store with the same messages: the platforms' own, not that of the imports.
@@ -60,7 +62,6 @@ class Reader:
         excluded = {row[0] for row in store.db.execute("SELECT id FROM people WHERE excluded")}
         self._excluded = {account for account, person in self._people.items() if person in excluded}
         self._quotes = ExcludedWords(store.db, self._excluded)
-        self._kinds = {kind.value: kind for kind in Kind}
 
     @property
     def sha256(self) -> str:
@@ -90,39 +91,46 @@ class Reader:
         """Yield what was said in a chat, oldest first."""
         keep_media = self._options.media == "keep"
         encode = msgspec.msgpack.Encoder().encode
+        rule_against, people, excluded, quotes = (
+            self._cleaner.rule_against, self._people, self._excluded, self._quotes,
+        )  # fmt: skip
         part = 0
-        dropped = Counter[str]()
+        dropped, said_by = Counter[str](), Counter[int]()
         for rows in _batches(self._db.execute(_MESSAGES, [chat.id])):
             self._digest.update(encode(rows))
             for time_ms, seq, account, name, text, topic, offset_min, forwarded in rows:
-                reason, said = None, ""
                 if account is None:
-                    reason = "service"
-                elif account in self._excluded:
+                    dropped["service"] += 1
+                    continue
+                if account in excluded:
                     # What follows answers what is not there.
                     part += 1
-                    reason = "excluded people"
-                elif name == "deleted":
-                    reason = "deleted"
-                else:
-                    reason = self._cleaner.rule_against(account, name, text, forwarded)
-                if reason is None:
-                    said = as_said(self._kinds[name], text, keep_media=keep_media)
-                    if forwarded is not None and said:
-                        said = f"[forwarded] {said}"
-                    if self._quotes:
-                        said = self._quotes.without(said)
-                    if not said:
-                        reason = "nothing left"
-                if reason is not None:
-                    dropped[reason] += 1
+                    dropped["excluded people"] += 1
                     continue
-                person = self._people[account]
-                self.said[person] += 1
+                if name == "deleted":
+                    dropped["deleted"] += 1
+                    continue
+                rule = rule_against(account, name, text, forwarded)
+                if rule is not None:
+                    dropped[rule] += 1
+                    continue
+                said = neutralise(text) if name == "text" else ""
+                if not said or "\n" in said:
+                    said = as_said(_KINDS[name], text, keep_media=keep_media)
+                if forwarded is not None and said:
+                    said = f"[forwarded] {said}"
+                if quotes:
+                    said = quotes.without(said)
+                if not said:
+                    dropped["nothing left"] += 1
+                    continue
+                person = people[account]
+                said_by[person] += 1
                 yield Said(time_ms, seq, person, said, topic, part, offset_min)
             if self._progress is not None:
                 self._progress("reading", self._total, len(rows))
         self.dropped.update(dropped)
+        self.said.update(said_by)
 
 
 def _batches(cursor: sqlite3.Cursor) -> Iterator[list[Any]]:

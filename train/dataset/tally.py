@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from datetime import UTC, datetime
+from functools import lru_cache
 
 import msgspec
 
@@ -76,12 +77,16 @@ class Tally:
         self.months[month, speaker] += len(messages)
         persona = self.personas.get(speaker)
         whose, texts = (speaker, persona.texts) if persona is not None else ("", self.others)
-        for message in messages:
-            self._seen[whose] += 1
-            if len(texts) < SAMPLE:
+        seen = self._seen[whose]
+        self._seen[whose] = seen + len(messages)
+        if seen + len(messages) <= SAMPLE:
+            texts += messages
+            return
+        for place, message in enumerate(messages, start=seen):
+            if place < SAMPLE:
                 texts.append(message)
-            elif (place := int(self._random.random() * self._seen[whose])) < SAMPLE:
-                texts[place] = message
+            elif (drawn := int(self._random.random() * (place + 1))) < SAMPLE:
+                texts[drawn] = message
 
     def add_example(self, example: Example) -> None:
         """Keep some of the lines that are given, each as likely as any other."""
@@ -94,7 +99,12 @@ class Tally:
 
 def month_of(time_ms: int) -> str:
     """Return the month of a time, in UTC: "2024-05"; "0000-00" for one that no calendar reaches."""
+    return _month_of_day(time_ms // 86_400_000)
+
+
+@lru_cache(1024)
+def _month_of_day(day: int) -> str:
     try:
-        return f"{datetime.fromtimestamp(time_ms / 1000, UTC):%Y-%m}"
+        return f"{datetime.fromtimestamp(day * 86_400, UTC):%Y-%m}"
     except (ValueError, OverflowError, OSError):
         return "0000-00"

@@ -5,13 +5,15 @@ A counter takes many texts at once, since the tokenizers library works on them w
 
 from __future__ import annotations
 
+import glob
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
 from persona.errors import UserError
 from persona.paths import models_dir
-from train.recipe import RECIPES, base_name, read_recipe
+from train.recipe import base_name, find_recipe, read_recipe
 
 TOKENIZER_FILE = "tokenizer.json"
 
@@ -73,16 +75,14 @@ def find_counter(wanted: str, data: Path) -> FileCounter:
     Nothing is downloaded. Raises UserError when there is no such tokenizer on this machine; says where it was looked
     for.
     """
-    given = Path(wanted).expanduser()
-    recipe = next((path for path in (RECIPES / wanted, RECIPES / f"{wanted}.yml") if path.is_file()), None)
-    if recipe is None and given.suffix in (".yml", ".yaml") and given.is_file():
-        recipe = given
+    recipe = _recipe(wanted)
     if recipe is not None:
         settings = read_recipe(recipe)
-        base = Path(settings["base_model"])
-        places = [base, models_dir(data) / base_name(settings)]
+        base = str(settings["base_model"])
+        places = [Path(base), models_dir(data) / base_name(settings), *_downloaded(base)]
     else:
-        places = [given, models_dir(data) / given.name]
+        given = Path(wanted).expanduser()
+        places = [given, models_dir(data) / given.name, *_downloaded(wanted)]
     for place in places:
         path = place / TOKENIZER_FILE if place.is_dir() else place
         if path.is_file() and path.suffix == ".json":
@@ -94,3 +94,20 @@ def find_counter(wanted: str, data: Path) -> FileCounter:
         "Put the base model there (`greenroom model`), give a tokenizer.json with --tokenizer, or leave both out "
         "for an estimate.",
     )
+
+
+def _recipe(wanted: str) -> Path | None:
+    try:
+        found = find_recipe(wanted)
+    except UserError:
+        return None
+    return found if found.suffix in (".yml", ".yaml") else None
+
+
+def _downloaded(base: str) -> list[Path]:
+    """Return where Hugging Face's library keeps what it has of a model: `org/name` in its cache, newest first."""
+    home = Path(os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface")
+    cache = Path(os.environ.get("HF_HUB_CACHE") or home / "hub")
+    name = base.strip("/").replace("/", "--")
+    snapshots = [path for path in cache.glob(f"models--{glob.escape(name)}/snapshots/*") if path.is_dir()]
+    return sorted(snapshots, key=lambda path: path.stat().st_mtime, reverse=True)

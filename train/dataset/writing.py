@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,10 +17,11 @@ import msgspec
 from persona.context import context_turn
 from persona.errors import UserError
 from persona.paths import PRIVATE_FILE_MODE, make_private_dir
+from persona.template import render_turn
 from train.conversations import Cut, Utterance, cut_to_fit, rendered
 from train.dataset.cleaning import is_one_sided
 from train.dataset.formats import SYSTEM, encoder
-from train.dataset.near_duplicates import HeldOut
+from train.dataset.near_duplicates import Found, HeldOut
 from train.dataset.options import Options, Progress
 from train.dataset.short_replies import ShortReplies
 from train.dataset.spool import ChatSpan, Spool
@@ -32,6 +33,9 @@ TRAIN, EVAL = "train.jsonl", "eval.jsonl"
 FILES = (TRAIN, EVAL)
 
 Redact = Callable[[str], str]
+
+_TURNS_AT_ONCE = 8192
+_NOWHERE = Found()
 
 
 class Written(msgspec.Struct):
@@ -49,6 +53,16 @@ class Written(msgspec.Struct):
     redacted: dict[str, int]
     """Spans that were replaced, by kind."""
     warnings: list[str]
+
+
+class _Draft(msgspec.Struct, gc=False):
+    """A session on its way into a set: its messages as they are written, by turn, and its turns."""
+
+    chat: ChatSpan
+    session: Session
+    is_eval: bool
+    texts: list[list[str]]
+    turns: list[Utterance]
 
 
 class SetWriter:
@@ -87,11 +101,10 @@ class SetWriter:
         try:
             with ExitStack() as stack:
                 files = {name: stack.enter_context(_private(path)) for name, path in drafts.items()}
-                for chat, session, is_eval in spool.read(_told(progress, f"writing {folder.name}")):
+                for is_eval, line in self._lines(spool.read(_told(progress, f"writing {folder.name}"))):
                     name = EVAL if is_eval else TRAIN
-                    for line in self._lines(chat, session, is_eval):
-                        sums[name].update(line)
-                        files[name].write(line)
+                    sums[name].update(line)
+                    files[name].write(line)
             for name, draft in drafts.items():
                 draft.replace(folder / name)
         except OSError as error:
@@ -101,11 +114,30 @@ class SetWriter:
                 draft.unlink(missing_ok=True)
         return {name: digest.hexdigest() for name, digest in sums.items()}
 
-    def _lines(self, chat: ChatSpan, session: Session, is_eval: bool) -> Iterator[bytes]:
-        reason = self._reason_against(session, is_eval)
+    def _lines(self, sessions: Iterable[tuple[ChatSpan, Session, bool]]) -> Iterator[tuple[bool, bytes]]:
+        """Yield the lines of sessions, and whether each is held out. Tokens are counted for many sessions at once."""
+        drafts: list[_Draft] = []
+        turns = 0
+        for chat, session, is_eval in sessions:
+            draft = self._draft(chat, session, is_eval)
+            if draft is None:
+                continue
+            drafts.append(draft)
+            turns += len(draft.turns)
+            if turns >= _TURNS_AT_ONCE:
+                yield from self._finished(drafts)
+                drafts, turns = [], 0
+        yield from self._finished(drafts)
+
+    def _draft(self, chat: ChatSpan, session: Session, is_eval: bool) -> _Draft | None:
+        """Return a session as it will stand in the set, whole; None when it is not in it."""
+        reason = self._reason_against(session)
+        found = _NOWHERE if is_eval or reason else self._held_out.look_for(session)
+        if found.whole:
+            reason = "near-duplicates of held-out sessions"
         if reason is not None:
             self.tally.dropped[reason] += session.messages
-            return
+            return None
         texts = [self._redacted(turn) for turn in session.turns]
         turns = [
             Utterance(self._names[turn.person], self._value(lines), turn.person in self._voices)
@@ -114,34 +146,39 @@ class SetWriter:
         # The first turn answers nothing.
         turns[0].train = False
         if not is_eval:
-            self._choose(session, turns)
-        context = self._context(chat, session)
-        cut = cut_to_fit(turns, self._room(context), self._counter.count, self._options.overlap)
-        self._count(session, turns, texts, cut, is_eval)
-        part = "eval" if is_eval else "train"
-        for window, tokens in zip(cut.windows, cut.tokens, strict=True):
-            line = [*context, *window]
-            if not is_eval:
-                self.tally.line_tokens[tokens + sum(self._cost(rendered(turn)) for turn in context)] += 1
-                self.tally.add_example(Example(chat.chat.platform, session.start_ms, session.offset_min, line))
-            self.tally.lines[part] += 1
-            self.tally.tokens[part] += tokens
-            yield self._encode(line)
+            self._choose(session, turns, found.turns)
+        return _Draft(chat, session, is_eval, texts, turns)
 
-    def _reason_against(self, session: Session, is_eval: bool) -> str | None:
+    def _finished(self, drafts: list[_Draft]) -> Iterator[tuple[bool, bytes]]:
+        costs = iter(self._counter.count([rendered(turn) for draft in drafts for turn in draft.turns]))
+        for draft in drafts:
+            own = list(islice(costs, len(draft.turns)))
+            context = self._context(draft.chat, draft.session)
+            spent = sum(self._cost(rendered(turn)) for turn in context)
+            room = max(self._limit - spent, 1) if self._limit else 0
+            cut = cut_to_fit(draft.turns, room, self._counter.count, self._options.overlap, own)
+            self._count(draft, cut, own)
+            part = "eval" if draft.is_eval else "train"
+            for window, tokens in zip(cut.windows, cut.tokens, strict=True):
+                line = [*context, *window]
+                if not draft.is_eval:
+                    session = draft.session
+                    self.tally.line_tokens[tokens + spent] += 1
+                    example = Example(draft.chat.chat.platform, session.start_ms, session.offset_min, line)
+                    self.tally.add_example(example)
+                self.tally.lines[part] += 1
+                self.tally.tokens[part] += tokens + spent
+                yield draft.is_eval, self._encode(line)
+
+    def _reason_against(self, session: Session) -> str | None:
         """Return why a session is not in the set, or None."""
-        if not any(turn.person in self._voices for turn in session.turns):
+        spoken = [turn.person in self._voices for turn in session.turns]
+        if not any(spoken):
             return "sessions without a persona"
-        if not any(turn.person in self._voices for turn in session.turns[1:]):
+        if not any(spoken[1:]):
             return "sessions that answer nothing"
-        if self._options.cleans("one-sided"):
-            by_person = Counter[int]()
-            for turn in session.turns:
-                by_person[turn.person] += len(turn.messages)
-            if is_one_sided(by_person):
-                return "one-sided sessions"
-        if not is_eval and self._held_out.has_like(session):
-            return "near-duplicates of held-out sessions"
+        if self._options.cleans("one-sided") and is_one_sided(session):
+            return "one-sided sessions"
         return None
 
     def _redacted(self, turn: Turn) -> list[str]:
@@ -150,17 +187,19 @@ class SetWriter:
     def _value(self, messages: list[str]) -> str:
         return "\n".join(self._options.bubble_prefix + message for message in messages)
 
-    def _choose(self, session: Session, turns: list[Utterance]) -> None:
-        """Train not on what is held out in another session, and not on every boring reply."""
-        for index, (turn, utterance) in enumerate(zip(session.turns, turns, strict=True)):
-            if not utterance.train:
+    def _choose(self, session: Session, turns: list[Utterance], held_out: frozenset[int]) -> None:
+        """Train not on turns that are held out in another session, and not on every boring reply."""
+        for index, turn in enumerate(turns):
+            if not turn.train:
                 continue
-            if self._held_out.has_turn(turn.messages):
-                utterance.train = False
-                self.tally.untrained["near-duplicates of held-out turns"] += len(turn.messages)
+            if index in held_out:
+                reason = "near-duplicates of held-out turns"
             elif not self._short.trains(session, index):
-                utterance.train = False
-                self.tally.untrained["short replies (--keep-short)"] += len(turn.messages)
+                reason = "short replies (--keep-short)"
+            else:
+                continue
+            turn.train = False
+            self.tally.untrained[reason] += len(session.turns[index].messages)
 
     def _context(self, chat: ChatSpan, session: Session) -> list[Utterance]:
         if not self._options.context:
@@ -168,43 +207,35 @@ class SetWriter:
         names = {self._names[turn.person] for turn in session.turns}
         return [Utterance(SYSTEM, context_turn(names, chat.chat.platform, local_time(session)), False)]
 
-    def _room(self, context: list[Utterance]) -> int:
-        """Return the tokens that are left for turns; 0 is no limit."""
-        if not self._limit or not context:
-            return self._limit
-        return max(self._limit - sum(self._cost(rendered(turn)) for turn in context), 1)
-
-    def _count(self, session: Session, turns: list[Utterance], texts: list[list[str]], cut: Cut, is_eval: bool) -> None:
+    def _count(self, draft: _Draft, cut: Cut, costs: list[int]) -> None:
         tally = self.tally
-        used = {index for indices in cut.used for index in indices}
+        whole = len(cut.used) == 1 and len(cut.used[0]) == len(draft.turns)
+        used = range(len(draft.turns)) if whole else {index for indices in cut.used for index in indices}
         trained = set(cut.trained)
-        missed = sum(turn.train for turn in turns) - len(trained)
+        missed = 0 if whole else sum(turn.train for turn in draft.turns) - len(trained)
         self.too_long += missed
         if used:
-            tally.session_messages[session.messages] += 1
+            tally.session_messages[draft.session.messages] += 1
         reason = "turns that do not fit" if missed else "what follows the last trained turn of a window"
-        month = month_of(session.start_ms)
-        for index, (turn, lines) in enumerate(zip(turns, texts, strict=True)):
+        if not cut.windows and not missed:
+            reason = "sessions with nothing to train"
+        month = month_of(draft.session.start_ms)
+        for index, (turn, lines) in enumerate(zip(draft.turns, draft.texts, strict=True)):
             if index not in used:
-                tally.dropped[reason if cut.windows or missed else "sessions with nothing to train"] += len(lines)
+                tally.dropped[reason] += len(lines)
                 continue
             tally.kept += len(lines)
             tally.add_turn(turn.speaker, month, lines)
-            if index in trained:
-                persona = tally.personas[turn.speaker]
-                if is_eval:
-                    persona.evaluated += len(lines)
-                else:
-                    persona.trained += len(lines)
-                    persona.turns += 1
-        if not is_eval:
-            self._count_tokens(turns, cut.trained)
-
-    def _count_tokens(self, turns: list[Utterance], trained: list[int]) -> None:
-        """Count the tokens that the loss falls on: bodies and closing marks."""
-        costs = self._counter.count([turns[index].value for index in trained])
-        for index, tokens in zip(trained, costs, strict=True):
-            self.tally.personas[turns[index].speaker].tokens += tokens + 1
+            if index not in trained:
+                continue
+            persona = tally.personas[turn.speaker]
+            if draft.is_eval:
+                persona.evaluated += len(lines)
+            else:
+                persona.trained += len(lines)
+                persona.turns += 1
+                # The loss falls on the body and the closing mark.
+                persona.tokens += costs[index] - self._cost(render_turn(turn.speaker, "")) + 1
 
 
 def _told(progress: Progress | None, stage: str) -> Callable[[int, int], None] | None:
