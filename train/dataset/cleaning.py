@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections import Counter
+from math import inf
 
 from train.dataset.options import Options
 from train.messages import Kind
@@ -16,8 +17,9 @@ from train.sessions import Session
 
 WALL_CHARS = 1000
 WALL_TIMES = 10
-"""A wall is a text of so many characters that is also so many times as long as its sender's are on average: somebody
-who writes letters goes on writing them."""
+WALL_SHARE = 0.2
+"""A wall is a text of so many characters, so many times as long as its sender's shorter texts are on average. Where
+this share of somebody's texts is so long, they write letters, and go on writing them."""
 REPEATED_CHARS = 40
 REPEATED_KEPT = 3
 """The same text of so many characters from one person is kept so often; after that it is taken for an automatic one.
@@ -118,13 +120,13 @@ def _bots(db: sqlite3.Connection) -> frozenset[int]:
 
 
 def _usual_lengths(db: sqlite3.Connection) -> dict[int, float]:
-    """Return the mean length of each account's texts in characters; one wall counts for no more than a thousand."""
+    """Return the mean length of each account's texts that are no walls, in characters; endless for letter writers."""
     rows = db.execute(
-        "SELECT sender_id, avg(min(length(text), ?)) FROM messages "
+        "SELECT sender_id, avg(length(text) >= ?1), avg(iif(length(text) < ?1, length(text), NULL)) FROM messages "
         "WHERE kind = 'text' AND forwarded_from IS NULL AND sender_id IS NOT NULL GROUP BY sender_id",
         [WALL_CHARS],
     )
-    return dict(rows.fetchall())
+    return {account: inf if long >= WALL_SHARE else usual or 0.0 for account, long, usual in rows}
 
 
 def is_one_sided(session: Session) -> bool:
