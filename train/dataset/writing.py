@@ -118,6 +118,9 @@ class SetWriter:
         context = self._context(chat, session)
         cut = cut_to_fit(turns, self._room(context), self._counter.count, self._options.overlap)
         self._count(session, turns, texts, cut, is_eval)
+        if not is_eval:
+            for speaker in {turns[index].speaker for index in cut.trained}:
+                self.tally.personas[speaker].platforms[chat.chat.platform] += 1
         part = "eval" if is_eval else "train"
         for window, tokens in zip(cut.windows, cut.tokens, strict=True):
             line = [*context, *window]
