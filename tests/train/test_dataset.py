@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 import stat
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 
 from persona.errors import UserError
 from train.dataset import Options, Written, estimated_tokens, write_dataset
+from train.dataset.tally import PersonaTally
 from train.importing import import_paths
 from train.store import Store, open_store
 
@@ -124,6 +126,22 @@ def test_the_card_tells_what_was_made(build: Build, tmp_path: Path) -> None:
     assert card["messages"] == {"train": {"Alice": 18}, "eval": {"Alice": 2}}
     assert card["options"]["personas"] == ["Alice"]
     assert card["options"]["gap_s"] == 600
+
+
+@pytest.mark.usefixtures("ten_hours")
+def test_the_card_says_where_most_of_a_personas_sessions_were(
+    store: Store, build: Build, tmp_path: Path, whatsapp: Write
+) -> None:
+    chat = [f"[0{day}/02/2024, 10:00:0{n}] {who}: {day}" for day in (1, 2) for n, who in enumerate(("Bob", "Cy"))]
+    import_paths(store, [whatsapp(*chat, name="_chat.txt")])
+    build("Alice", "Cy", "Bob", eval_share=0)
+    card = json.loads((tmp_path / "out" / "card.json").read_bytes())
+    assert card["platforms"]["Alice"] == "telegram"
+    assert card["platforms"]["Cy"] == "whatsapp"
+    # Bob only ever opens: no session trains him.
+    assert card["platforms"]["Bob"] == ""
+    most = PersonaTally("Di", platforms=Counter({"whatsapp": 1, "signal": 2, "discord": 2}))
+    assert most.platform == "discord"
 
 
 @pytest.mark.usefixtures("ten_hours")

@@ -48,6 +48,8 @@ def write_card(
         "speakers": sorted(tally.personas),
         "lines": {"train": tally.lines["train"], "eval": tally.lines["eval"]},
         "tokens": {"train": tally.tokens["train"], "eval": tally.tokens["eval"]},
+        # What serving says in the context turn, where one was trained.
+        "platforms": {one.speaker: one.platform for one in tally.personas.values()},
         "trained_tokens": {one.speaker: one.tokens for one in tally.personas.values()},
         "messages": {
             "train": {one.speaker: one.trained for one in tally.personas.values()},

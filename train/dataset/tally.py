@@ -38,8 +38,15 @@ class PersonaTally(msgspec.Struct):
     turns: int = 0
     tokens: int = 0
     """Tokens that the loss falls on in the training set, closing marks included."""
+    platforms: Counter[str] = msgspec.field(default_factory=Counter)
+    """Their trained turns in the training set, by platform."""
     texts: list[str] = msgspec.field(default_factory=list)
     """A sample of their messages in trained turns, of both sets."""
+
+    @property
+    def platform(self) -> str:
+        """Where most of these turns were, the first by name of two with as many; empty where there are none."""
+        return min(self.platforms, key=lambda name: (-self.platforms[name], name), default="")
 
 
 class Tally:

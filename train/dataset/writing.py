@@ -234,6 +234,7 @@ class SetWriter:
             else:
                 persona.trained += len(lines)
                 persona.turns += 1
+                persona.platforms[draft.chat.chat.platform] += 1
                 # The loss falls on the body and the closing mark.
                 persona.tokens += costs[index] - self._cost(render_turn(turn.speaker, "")) + 1
 
