@@ -7,7 +7,7 @@ key.save()
 """
 
 from train.redaction.key import RedactionKey, open_key
-from train.redaction.names import KnownPerson
+from train.redaction.names import KnownPerson, known_people
 from train.redaction.redactor import Redactor
 from train.redaction.spans import ALL_KINDS, KINDS, Span
 
@@ -18,5 +18,6 @@ __all__ = [
     "RedactionKey",
     "Redactor",
     "Span",
+    "known_people",
     "open_key",
 ]

@@ -23,7 +23,9 @@ _TRIES = 500
 class Draws:
     """Numbers drawn from the secret for one value, always the same ones."""
 
-    def __init__(self, secret: bytes, label: str) -> None:
+    def __init__(self, secret: bytes, label: str, turn: int = 0) -> None:
+        self.turn = turn
+        """How many candidates of the value were refused before."""
         self._bytes = self._stream(secret, label.encode("utf-8", "surrogatepass"))
 
     @staticmethod
@@ -56,7 +58,7 @@ class RedactionKey:
 
     def draws(self, kind: str, value: str, turn: int = 0) -> Draws:
         """Return the numbers that belong to a value; those of another `turn` are others."""
-        return Draws(self._secret, f"{kind}\0{value}\0{turn}")
+        return Draws(self._secret, f"{kind}\0{value}\0{turn}", turn)
 
     def stand_in(
         self, kind: str, value: str, make: Callable[[Draws], str], *, refused: Callable[[str], bool] | None = None

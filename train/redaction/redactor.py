@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 from train.redaction.addresses import address_stand_in, find_addresses, find_locations
 from train.redaction.key import RedactionKey
+from train.redaction.name_forms import fold
 from train.redaction.names import KnownPerson, Names
 from train.redaction.numbers import find_cards, find_ibans, find_ids, find_phones, find_tax_ids, phone_parts
 from train.redaction.secrets import (
@@ -91,7 +92,7 @@ class Redactor:
 
     def spans(self, text: str) -> list[Span]:
         """Return what would be replaced, in the order of the text; what is a stand-in already is not."""
-        words = _WORDS.findall(text.casefold())
+        words = _WORDS.findall(fold(text))
         named = self._names is not None and self._names.may_be_in(text, words)
         digits = len(_DIGITS.findall(text)) if _DIGITS.search(text) else 0
         long = _LONG.search(text)

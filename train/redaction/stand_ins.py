@@ -8,6 +8,15 @@ from stdnum import luhn
 from train.redaction.key import Draws, RedactionKey
 from train.redaction.spans import compact
 
+# Common letters of other scripts, between the first and the last character of their blocks.
+_OTHER_SCRIPTS = (
+    ("\u0370", "\u03ff", "αεικλμνορστ"), ("\u0530", "\u058f", "աենիլմոսրտ"), ("\u0590", "\u05ff", "אבדהילמנרש"),
+    ("\u0600", "\u06ff", "ابدرسلمنيه"), ("\u0900", "\u097f", "कगचजतदनपमर"), ("\u0e00", "\u0e7f", "กขคงจชดตนม"),
+    ("\u10a0", "\u10ff", "აბგდეილმნრ"), ("\u3040", "\u309f", "あいかきさたなまりん"),
+    ("\u30a0", "\u30ff", "アイカキサタナマリン"),
+    ("\u4e00", "\u9fff", "明华丽文伟芳军平安云"), ("\uac00", "\ud7af", "민수지영준현서은진하"),
+)  # fmt: skip
+
 PHONE_DIGITS = 8
 """How many digits at the end of a phone number tell it: national and international ways of writing share them."""
 
@@ -36,17 +45,20 @@ def same_shape(value: str, draws: Draws) -> str:
 
 
 def other_character(char: str, draws: Draws, consonants: str = _CONSONANTS) -> str:
-    """Return a drawn character of the same sort: vowel, consonant or digit, upper or lower case, Latin or Cyrillic."""
+    """Return a drawn character of the same sort: vowel, consonant or digit, upper or lower case, of its script."""
     if char.isdigit() or char.isdecimal():
         return _as_digit(char, draws.below(10))
     if not char.isalpha():
         return char
-    lower = char.casefold()
-    if "а" <= lower[0] <= "я" or lower[0] == "ё":
-        choices = _RUSSIAN_VOWELS if lower[0] in _ANY_VOWEL else _RUSSIAN_CONSONANTS
-    else:
+    lower = char.casefold()[0]
+    if "a" <= lower <= "z":
         vowels = "ae" if consonants == "bcdf" else _VOWELS
-        choices = vowels if lower[0] in _ANY_VOWEL else consonants
+        choices = vowels if lower in _ANY_VOWEL else consonants
+    elif "а" <= lower <= "я" or lower == "ё":
+        choices = _RUSSIAN_VOWELS if lower in _ANY_VOWEL else _RUSSIAN_CONSONANTS
+    else:
+        other = next((letters for first, last, letters in _OTHER_SCRIPTS if first <= lower <= last), "")
+        choices = other or (_VOWELS if lower in _ANY_VOWEL else consonants)
     drawn = choices[draws.below(len(choices))]
     return drawn.upper() if char.isupper() else drawn
 
