@@ -107,10 +107,19 @@ def m003_excluded_and_forgotten(db: sqlite3.Connection) -> None:
     db.execute("INSERT INTO forgotten_salt VALUES (?)", [os.urandom(16)])
 
 
+def m004_names_of_the_forgotten(db: sqlite3.Connection) -> None:
+    """Marks of what the forgotten were called, with the mark of the account that was called so."""
+    db.execute(
+        "CREATE TABLE forgotten_names (account BLOB NOT NULL, mark BLOB NOT NULL, PRIMARY KEY (account, mark)) "
+        "STRICT, WITHOUT ROWID"
+    )
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     m001_first_tables,
     m002_messages_by_their_own_ids,
     m003_excluded_and_forgotten,
+    m004_names_of_the_forgotten,
 )
 
 _ROWS_AT_ONCE = 16
