@@ -458,14 +458,107 @@ def test_names_that_lead_out_of_an_archive_are_told_and_lead_nowhere(tmp_path: P
     assert sorted(tmp_path.iterdir()) == before
 
 
-def test_an_archive_in_an_archive_is_not_opened_and_that_is_told(tmp_path: Path, store: Store) -> None:
+@pytest.mark.parametrize("packing", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+@pytest.mark.parametrize("build", EVERY)
+def test_an_archive_in_an_archive_is_read_where_it_lies(
+    build: Build, packing: int, tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))
+    (tmp_path / "in").mkdir()
+    export = build(tmp_path / "in")
+    inner = export if export.suffix == ".zip" else exports.zipped(export, tmp_path / f"{export.stem}.zip")
+    outer = tmp_path / "my data.zip"
+    with zipfile.ZipFile(outer, "w", packing) as archive:
+        archive.write(inner, f"downloads/{inner.name}")
+        archive.writestr("downloads/readme.txt", "hello")
+    before = sorted(tmp_path.rglob("*"))
+    report = take(store, outer)
+    assert (report.kept, report.dropped, report.tear, report.error, report.notes) == (
+        take(store, inner).kept, 0, None, None, report.notes,
+    )  # fmt: skip
+    assert not any("passed over" in note for note in report.notes)
+    assert str(report.path).startswith(f"{outer}/downloads/{inner.name}")
+    assert [one for one in sorted(tmp_path.rglob("*")) if "data" not in one.parts] == [
+        one for one in before if "data" not in one.parts
+    ]
+
+
+def test_archives_two_deep_and_those_beside_a_chat_are_not_opened_and_that_is_told(
+    tmp_path: Path, store: Store
+) -> None:
     inner = archive_of(tmp_path / "inner.zip", **{"_chat.txt": CHAT}).read_bytes()
-    line = refused(store, archive_of(tmp_path / "outer.zip", **{"a/inner.zip": inner}))
-    assert "outer.zip: passed over as archives in an archive: a/inner.zip." in line
-    both = archive_of(tmp_path / "both.zip", **{"a/inner.zip": inner, "_chat.txt": CHAT})
-    report = take(store, both)
+    middle = archive_of(tmp_path / "middle.zip", **{"b/inner.zip": inner}).read_bytes()
+    line = refused(store, archive_of(tmp_path / "outer.zip", **{"a/middle.zip": middle}))
+    assert "outer.zip: passed over as archives in an archive: a/middle.zip/b/inner.zip." in line
+
+
+@pytest.mark.parametrize(
+    ("chat", "sent"),
+    [("_chat.txt", "00000007-inner.zip"), ("b/WhatsApp-Chat mit Bob.txt", "b/inner.zip"),
+     ("b/result.json", "b/files/inner.zip"), ("chat.md", "media/inner.zip")],
+)  # fmt: skip
+def test_an_archive_that_was_sent_in_a_chat_is_not_opened_and_that_is_told(
+    chat: str, sent: str, tmp_path: Path, store: Store
+) -> None:
+    # The chats in it are somebody else's.
+    inner = archive_of(tmp_path / "inner.zip", **{"_chat.txt": CHAT}).read_bytes()
+    (tmp_path / "in").mkdir()
+    text = {"result.json": exports.telegram_json, "chat.md": exports.signal_text}.get(chat.rpartition("/")[2])
+    raw = CHAT if text is None else exports.files_of(text(tmp_path / "in"))[0].read_bytes()
+    both = archive_of(tmp_path / "both.zip", **{sent: inner, chat: raw})
+    (report,) = import_paths(store, [both], reading=Reading(timezone="UTC"))
+    assert report.kept == (2 if text is None else exports.COUNT)
+    assert f"{both}: passed over as archives in an archive: {sent}." in report.notes
+
+
+def test_a_large_archive_in_an_archive_is_read_here_and_there_at_flat_memory(tmp_path: Path, store: Store) -> None:
+    inner = tmp_path / "inner.zip"
+    noise = os.urandom(1 << 20)
+    with zipfile.ZipFile(inner, "w", zipfile.ZIP_STORED) as archive:
+        for number in range(120):
+            archive.writestr(f"media/{number}.jpg", noise[number:])
+            if number in (3, 60, 119):
+                archive.writestr(f"{number}/_chat.txt", CHAT.replace(b"Alice", b"Alice %d" % number))
+    outer = tmp_path / "outer.zip"
+    with zipfile.ZipFile(outer, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        archive.write(inner, "inner.zip")
+    tracemalloc.start()
+    reports = import_paths(store, [outer], reading=Reading(timezone="UTC"))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert [(report.kept, report.tear) for report in reports] == [(2, None)] * 3
+    assert peak < 40 << 20
+
+
+def test_a_damaged_archive_in_an_archive_costs_itself_alone(tmp_path: Path, store: Store) -> None:
+    inner = archive_of(tmp_path / "inner.zip", **{"_chat.txt": CHAT}).read_bytes()
+    broken = {"cut.zip": inner[:-30], "empty.zip": b"", "none.zip": b"no archive"}
+    outer = archive_of(tmp_path / "outer.zip", **{"a/inner.zip": inner, **broken})
+    report = take(store, outer)
+    assert (report.kept, report.error) == (2, None)
+    assert f"{outer}: passed over as broken archives: cut.zip, empty.zip, none.zip." in report.notes
+
+
+def test_a_bomb_in_an_archive_in_an_archive_is_named_and_not_unpacked(tmp_path: Path, store: Store) -> None:
+    inner = tmp_path / "inner.zip"
+    with zipfile.ZipFile(inner, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for number in range(5):
+            # Each is small enough alone.
+            with archive.open(f"{number}/_chat.txt", "w") as stream:
+                stream.write(CHAT)
+                for _ in range(60):
+                    stream.write(b"\n" * (1 << 20))
+    outer = archive_of(tmp_path / "outer.zip", **{"bomb.zip": inner.read_bytes(), "good/_chat.txt": CHAT})
+    report = take(store, outer)
     assert report.kept == 2
-    assert any("a/inner.zip" in note for note in report.notes)
+    assert f"{outer}: passed over as claiming to unpack to far more than they hold: bomb.zip." in report.notes
+
+
+def test_an_archive_that_can_only_be_read_from_its_beginning_is_named(tmp_path: Path, store: Store) -> None:
+    inner = archive_of(tmp_path / "inner.zip", **{"_chat.txt": CHAT})
+    with zipfile.ZipFile(tmp_path / "outer.zip", "w", zipfile.ZIP_LZMA) as archive:
+        archive.write(inner, "inner.zip")
+    assert "can only be read from the beginning: inner.zip." in refused(store, tmp_path / "outer.zip")
 
 
 def test_a_bomb_is_named_and_not_unpacked(tmp_path: Path, store: Store) -> None:
