@@ -26,11 +26,17 @@ Row = Callable[..., dict[str, Any]]
 Build = Callable[[Path], Path]
 
 EVERY = [pytest.param(build, id=build.__name__) for builds in exports.EXPORTS.values() for build in builds]
-DATABASES = (exports.imessage_db, exports.signal_db, exports.whatsapp_ios_db)
+TABLES: dict[Build, tuple[str, str]] = {
+    exports.imessage_db: ("message", "text"), exports.signal_db: ("messages", "body"),
+    exports.whatsapp_ios_db: ("ZWAMESSAGE", "ZTEXT"), exports.whatsapp_android_db: ("message", "text_data"),
+    exports.whatsapp_android_old_db: ("messages", "data"),
+}  # fmt: skip
+"""The databases, with the table of their messages and the column of their words."""
+DATABASES = tuple(TABLES)
 TEXTS = [one for one in EVERY if one.values[0] not in (*DATABASES, exports.whatsapp_iphone)]
 NAMES = (
     "result.json", "messages.html", "_chat.txt", "WhatsApp Chat with Bob.txt", "sms-2024.xml", "calls-2024.xml", "chat.db",
-    "sms.db", "db.sqlite", "ChatStorage.sqlite", "message_1.json", "Messages - Bob.csv", "x.csv", "x.tsv", "x.jsonl",
+    "sms.db", "db.sqlite", "ChatStorage.sqlite", "msgstore.db", "wa.db", "msgstore.db.crypt15", "message_1.json", "Messages - Bob.csv", "x.csv", "x.tsv", "x.jsonl",
     "x.json", "chat.md", "data.json", "users.json", "x.zip",
 )  # fmt: skip
 ZEROS = 3 << 30
@@ -125,9 +131,7 @@ def test_a_message_of_ten_megabytes_is_whole(build: Build, tmp_path: Path, store
     export = build(tmp_path)
     long = b"text 8" + b" and on" * 1_500_000
     if build in DATABASES:
-        table, column = {"chat.db": ("message", "text"), "db.sqlite": ("messages", "body")}.get(
-            export.name, ("ZWAMESSAGE", "ZTEXT")
-        )
+        table, column = TABLES[build]
         with closing(sqlite3.connect(export)) as db:
             db.execute(f"UPDATE {table} SET {column} = ? WHERE rowid = 8", [long.decode()])
             db.commit()
@@ -261,7 +265,8 @@ def test_ids_beyond_64_bits_cost_their_record_and_negative_ones_nothing(
     [(exports.telegram_json, '"id": 7', '"id": 8'), (exports.signal_db, "m7", "m8"),
      (exports.discord_json, f'"id": "{10**18 + 7}"', f'"id": "{10**18 + 8}"'),
      (exports.slack_export, f"{exports.T0_S + 5}.000200", f"{exports.T0_S + 4}.000200"),
-     (exports.whatsapp_ios_db, "S7", "S8"), (exports.imessage_db, "G7", "G8")],
+     (exports.whatsapp_ios_db, "S7", "S8"), (exports.whatsapp_android_db, "K7", "K8"),
+     (exports.whatsapp_android_old_db, "K7", "K8"), (exports.imessage_db, "G7", "G8")],
 )  # fmt: skip
 def test_two_messages_with_one_id_are_one_and_stay_one(
     build: Build, name: str, other: str, tmp_path: Path, store: Store
@@ -394,7 +399,7 @@ def test_a_locked_database_is_named(
 @pytest.mark.parametrize("build", DATABASES)
 def test_a_database_of_another_version_says_what_it_lacks(build: Build, tmp_path: Path, store: Store) -> None:
     path = build(tmp_path)
-    table = {"chat.db": "message", "db.sqlite": "messages"}.get(path.name, "ZWAMESSAGE")
+    table, _ = TABLES[build]
     with closing(sqlite3.connect(path)) as db:
         for _, column, *_ in db.execute(f"PRAGMA table_info({table})").fetchall():
             db.execute(f'ALTER TABLE {table} RENAME COLUMN "{column}" TO "other_{column}"')
