@@ -107,6 +107,36 @@ def discord_json(folder: Path) -> Path:
     return _json(folder / "Direct Messages - Zoë [5].json", export, indent=2)
 
 
+def discord_package(folder: Path) -> Path:
+    """The data that Discord sends: a channel as JSON, a direct chat as it was before, as CSV."""
+    root = folder / "package"
+    _json(root / "account" / "user.json", {"id": "2", "username": "mia.moss", "global_name": "Mia", "email": "m@e.org"})
+    server, direct = 10**17 + 5, 10**17 + 6
+    index = {str(server): "general in Boat", str(direct): "Direct Message with zoe#0", "3": None}
+    rows: list[Row] = [
+        {
+            "ID": 10**18 + number,
+            "Timestamp": f"2024-01-01 10:00:{number:02}",
+            "Contents": words(number),
+            "Attachments": "",
+        }
+        for number in range(COUNT)
+    ]
+    rows[2] |= {"Contents": "see <@1>, <:crab:77>"}
+    rows[3] |= {"Contents": "", "Attachments": "https://cdn.example/a.png?x=1 https://cdn.example/b.png"}
+    about = {"id": str(server), "type": "GUILD_TEXT", "name": "general", "guild": {"id": "9", "name": "Boat"}}
+    _json(root / "messages" / f"c{server}" / "channel.json", about)
+    _json(root / "messages" / f"c{server}" / "messages.json", rows[:10][::-1])
+    _json(
+        root / "messages" / f"c{direct}" / "channel.json", {"id": str(direct), "type": "DM", "recipients": ["1", "2"]}
+    )
+    for row in rows[10:]:
+        row["Timestamp"] += ".123000+00:00"
+    _table(root / "messages" / f"c{direct}" / "messages.csv", rows[10:])
+    _json(root / "messages" / "index.json", index)
+    return root
+
+
 def meta_json(folder: Path) -> Path:
     """Two threads of Messenger, one of them in two files; every string broken as Meta breaks it."""
     rows: list[Row] = [
@@ -428,6 +458,7 @@ def signal_text(folder: Path) -> Path:
 
 EXPORTS: dict[str, tuple[Callable[[Path], Path], ...]] = {
     "discord-json": (discord_json,),
+    "discord-package": (discord_package,),
     "imazing-csv": (imazing_csv,),
     "imessage-db": (imessage_db,),
     "meta-json": (meta_json,),

@@ -168,6 +168,7 @@ def test_a_file_that_was_cut_off_keeps_its_beginning(build: Build, tmp_path: Pat
         (exports.discord_json, '"content": "text 8"'),
         (exports.meta_json, '"content": "text 8"'),
         (exports.slack_export, '"text": "text 8"'),
+        (exports.discord_package, '"Contents": "text 8"'),
         (exports.plain_jsonl, '"text": "text 8"'),
         (exports.plain_json, '"text": "text 8"'),
     ],
@@ -204,6 +205,7 @@ def test_halves_of_letters_in_bytes_are_stored_and_read_back(build: Build, tmp_p
     [
         (exports.discord_json, '"timestamp": "2024-01-01T10:00:08.123+01:00"', '"timestamp": "{iso}"'),
         (exports.meta_json, f'"timestamp_ms": {exports.T0_S + 8}000', '"timestamp_ms": {ms}'),
+        (exports.discord_package, '"Timestamp": "2024-01-01 10:00:08"', '"Timestamp": "{iso}"'),
         (exports.plain_jsonl, f'"time": {exports.T0_S + 8}', '"time": {ms}'),
         (exports.plain_json, f'"time": {exports.T0_S + 8}', '"time": "{iso}"'),
         (exports.plain_csv, f"{exports.T0_S + 8}", "{iso}"),
@@ -287,7 +289,8 @@ def test_two_messages_with_one_id_are_one_and_stay_one(
         (exports.telegram_json, '"phone_number": "+447700900123"'), (exports.discord_json, '"content": "text 8"'),
         (exports.discord_json, '"name": "Direct Messages"'), (exports.meta_json, '"content": "text 8"'),
         (exports.slack_export, '"text": "text 8"'), (exports.plain_jsonl, '"text": "text 8"'),
-        (exports.plain_json, '"text": "text 8"'),
+        (exports.plain_json, '"text": "text 8"'), (exports.discord_package, '"Contents": "text 8"'),
+        (exports.discord_package, '"name": "general"'), (exports.discord_package, '"username": "mia.moss"'),
     ],
 )  # fmt: skip
 def test_brackets_without_end(build: Build, at: str, deep: str, tmp_path: Path, store: Store) -> None:

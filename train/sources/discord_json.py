@@ -20,6 +20,7 @@ from train.messages import (
     as_mentions,
     as_reactions,
 )  # fmt: skip
+from train.sources.discord_words import is_gif, kind_of_file, plain_text
 from train.sources.json_objects import (
     Found,
     moment_in,
@@ -42,14 +43,6 @@ _CALLS = frozenset({"Call", "3"})
 _START = re.compile(rb'\A\s*\{\s*"guild"\s*:\s*\{')
 _IN_NAME = re.compile(r"\[(\d{1,20})\](?: \[part \d+\])?\.json\Z", re.IGNORECASE)
 """The channel's id in the name that the program gives a file, of which there may be parts."""
-_MENTION = re.compile(r"<@!?(\d+)>")
-_EMOJI = re.compile(r"<a?:(\w+):\d+>")
-_GIF_LINK = re.compile(r"https://(?:tenor\.com/view|media\.tenor\.com|giphy\.com/gifs|media\.giphy\.com)/\S+")
-_KINDS = {
-    "jpg": Kind.PHOTO, "jpeg": Kind.PHOTO, "png": Kind.PHOTO, "webp": Kind.PHOTO, "heic": Kind.PHOTO, "gif": Kind.GIF,
-    "mp4": Kind.VIDEO, "mov": Kind.VIDEO, "webm": Kind.VIDEO, "mp3": Kind.AUDIO, "ogg": Kind.VOICE, "wav": Kind.AUDIO,
-    "m4a": Kind.AUDIO,
-}  # fmt: skip
 
 
 class DiscordJson:
@@ -159,18 +152,16 @@ def _content(values: dict[str, Any]) -> tuple[Kind, str]:
     if row not in _OWN_WORDS or object_in(values, "author").get("isBot") is True:
         return Kind.SERVICE, text or row
     names = {str(one.get("id")): text_in(one, "nickname", "name") for one in objects_in(values, "mentions")}
-    text = _MENTION.sub(lambda found: f"@{names.get(found[1]) or 'somebody'}", text)
-    text = _EMOJI.sub(r":\1:", text)
+    text = plain_text(text, names)
     files = objects_in(values, "attachments")
     if files:
-        ending = text_in(files[0], "fileName", "url").partition("?")[0].rpartition(".")[2].lower()
-        return _KINDS.get(ending, Kind.FILE), text
+        return kind_of_file(text_in(files[0], "fileName", "url")), text
     stickers = objects_in(values, "stickers")
     if stickers and not text:
         return Kind.STICKER, text_in(stickers[0], "name")
     if values.get("poll"):
         return Kind.POLL, text_in(object_in(object_in(values, "poll"), "question"), "text") or text
-    if _GIF_LINK.fullmatch(text.strip()):
+    if is_gif(text):
         return Kind.GIF, ""
     if not text and values.get("embeds"):
         return Kind.MEDIA, ""

@@ -242,7 +242,7 @@ class _Database:
 
 def _number(value: object) -> int | None:
     """Return the whole number in a column, in the older layout also one that is written as text."""
-    return number_in({"": value}, "")
+    return value if value is None or type(value) is int else number_in({"": value}, "")
 
 
 def _order(row: Row) -> int:
