@@ -456,6 +456,53 @@ def signal_text(folder: Path) -> Path:
     return folder / "Zoë"
 
 
+def sigtop_text(folder: Path) -> Path:
+    """A chat as sigtop's `export-messages` prints it."""
+    parts = [f"Conversation: Zoë ({ZOE})\n"]
+    for n in range(COUNT):
+        head = f"From: {(f'Zoë ({ZOE})', 'You')[n % 2]}\nType: {('incoming', 'outgoing')[n % 2]}\nSent: {_rfc(n)}\n"
+        head += "" if n % 2 else f"Received: {_rfc(n)}\n"
+        said = f"\n{words(n)}\n"
+        if n == 2:
+            head += f"Attachment: a.png (image/png, 12 bytes)\nReaction: 👍 from Mia ({MIA})\n"
+        if n == 3:
+            said = f"\n> From: Zoë ({ZOE})\n> Sent: {_rfc(0)}\n>\n> text 0\n{said}"
+        if n == 4:
+            head += "Edited: 2 versions\n"
+            said = (
+                f"\n| Version: 2\n| Sent: {_rfc(50)}\n|\n| {words(n)}\n|\n| Version: 1\n| Sent: {_rfc(4)}\n|\n| first\n"
+            )
+        parts.append(f"{head}{said}")
+    path = folder / f"Zoë ({ZOE}).txt"
+    path.write_text("\n".join(parts) + "\n", "utf-8")
+    return path
+
+
+def _rfc(seconds: int) -> str:
+    return f"Mon, 1 Jan 2024 10:00:{seconds:02} +0100"
+
+
+def sigtop_short(folder: Path) -> Path:
+    """The same in its short format."""
+    details = {2: "[1 attachment] ", 3: "[reply to Zoë on 2024-01-01 10:00, edited] "}
+    lines = [f"2024-01-01 10:{n:02} {('Zoë', 'You')[n % 2]}: {details.get(n, '')}{words(n)}" for n in range(COUNT - 1)]
+    lines.append("2024-01-01 10:30 Unknown: [keychange message]")
+    path = folder / f"Zoë ({ZOE}).txt"
+    path.write_text("\n".join(lines) + "\n", "utf-8")
+    return path
+
+
+def signalbackup_text(folder: Path) -> Path:
+    """A chat as signalbackup-tools prints it with `--exporttxt`."""
+    lines = [f"[Jan 01, 2024 10:00:{n:02}] <{('Zoë', 'Mia')[n % 2]}> {words(n)}" for n in range(COUNT - 2)]
+    lines[2] += " (Mia: 👍)"
+    lines.append('[Jan 01, 2024 10:01:00] *** <Zoë> sent file "a.png"')
+    lines.append("[Jan 01, 2024 10:02:00] *** You called")
+    path = folder / "Zoë (_id12).txt"
+    path.write_text("\n".join(lines) + "\n", "utf-8")
+    return path
+
+
 EXPORTS: dict[str, tuple[Callable[[Path], Path], ...]] = {
     "discord-json": (discord_json,),
     "discord-package": (discord_package,),
@@ -464,7 +511,7 @@ EXPORTS: dict[str, tuple[Callable[[Path], Path], ...]] = {
     "meta-json": (meta_json,),
     "plain": (plain_jsonl, plain_json, plain_csv),
     "signal-db": (signal_db,),
-    "signal-text": (signal_text,),
+    "signal-text": (signal_text, sigtop_text, sigtop_short, signalbackup_text),
     "slack-export": (slack_export,),
     "sms-xml": (sms_xml,),
     "telegram-html": (telegram_html,),
