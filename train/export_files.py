@@ -80,11 +80,6 @@ class ArchivePath:
         """The name of the file or folder within the archive; the root's is empty."""
         return self._at
 
-    @property
-    def skipped(self) -> int:
-        """How many entries of the archive are not reachable, because their names lead out of it or are links."""
-        return len(self._archive.unsafe)
-
     def exists(self) -> bool:
         """Return whether there is such a file or folder."""
         return self.is_file() or self.is_dir()
@@ -105,10 +100,6 @@ class ArchivePath:
         """Yield what is in the folder, by name."""
         for name in sorted(self._archive.folders.get(self._at, ())):
             yield self / name
-
-    def at(self, member: str) -> ArchivePath:
-        """Return the file or folder called `member` in the same archive."""
-        return ArchivePath(self._archive, member)
 
     def __truediv__(self, name: str) -> ArchivePath:
         return ArchivePath(self._archive, f"{self._at}/{name}" if self._at else name)
@@ -237,12 +228,15 @@ def is_archive(path: ExportPath) -> bool:
 
 def _was_sent(path: ArchivePath) -> bool:
     """Return whether a file is an attachment: it lies where an export puts those."""
-    around = path.parent
-    beside = {one.name.lower() for one in around.iterdir()}
-    if any(name == "_chat.txt" or ("whatsapp" in name and name.endswith(".txt")) for name in beside):
-        return True
-    above = {one.name for one in around.parent.iterdir()} if path.member.count("/") else set()
-    return not above.isdisjoint(_CHATS_WITH.get(around.name, ()))
+    archive, folder = path._archive, path.parent.member
+    if folder not in archive.sent:
+        around, _, name = folder.rpartition("/")
+        beside = archive.folders[folder]
+        above = archive.folders[around] if folder else set()
+        archive.sent[folder] = not above.isdisjoint(_CHATS_WITH.get(name, ())) or any(
+            one == "_chat.txt" or ("whatsapp" in one and one.endswith(".txt")) for one in map(str.lower, beside)
+        )
+    return archive.sent[folder]
 
 
 def open_archive(path: ExportPath) -> ArchivePath:
@@ -282,6 +276,8 @@ class _Archive:
         """Names that lead out of the archive, and links."""
         self.inner: dict[str, _Archive] = {}
         """Archives in it that were opened."""
+        self.sent: dict[str, bool] = {}
+        """Whether what lies in a folder was sent in a chat, for those that were looked at."""
         self.broken: dict[str, str] = {}
         """Archives in it that could not be opened, and what they are instead."""
 
