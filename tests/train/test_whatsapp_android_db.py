@@ -10,6 +10,7 @@ import pytest
 from tests.train.exports import WHATSAPP_ANDROID, WHATSAPP_ANDROID_OLD
 from train.importing import import_paths
 from train.messages import Account, Chat, ChatKind, Drop, Kind, Message, Note, Owner, Record
+from train.sources.whatsapp_android_db import SOURCE
 from train.store import Store
 
 Read = Callable[..., list[Record]]
@@ -284,3 +285,13 @@ def test_of_two_layouts_in_one_file_the_one_that_is_filled_is_read(phone: Phone,
     assert [one.text for one in records if isinstance(one, Note)] == [
         "msgstore.db: the app was changing over; 2 rows of its table messages are not read."
     ]
+
+
+def test_databases_of_other_programs_are_not_taken_for_it(tmp_path: Path) -> None:
+    for number, tables in enumerate((("messages", "messages_fts", "chats"), ("message", "chat", "handle"))):
+        db = sqlite3.connect(tmp_path / f"{number}.db")
+        for table in tables:
+            db.execute(f"CREATE TABLE {table} (_id INTEGER PRIMARY KEY)")
+        db.commit()
+        db.close()
+        assert SOURCE.detect(tmp_path / f"{number}.db") == 0

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 from itertools import islice
 
+from persona.errors import UserError
 from train.export_files import ExportPath, TornFileError
 from train.export_text import text_lines
 from train.local_time import utc_ms, zone_of
@@ -45,7 +46,7 @@ class SignalText:
         try:
             # The folder as a whole: beside the text lies the same again as data, and what was sent.
             return 0.95 if _layout(_file(path)) else 0.0
-        except (OSError, TornFileError, UnicodeError):
+        except (OSError, UserError, TornFileError, UnicodeError):
             return 0.0
 
     def read(self, path: ExportPath, reading: Reading) -> Iterator[Record]:

@@ -92,7 +92,7 @@ class WhatsAppAndroidDatabase:
                 )
 
 
-_BESIDE_MESSAGES = frozenset({"chat_list", "messages_quotes", "messages_fts", "jid"})
+_BESIDE_MESSAGES = frozenset({"chat_list", "messages_quotes", "jid"})
 """Tables of the older layout, none of which other programs have beside `messages`."""
 
 
