@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 
 import msgspec
 
@@ -15,7 +16,7 @@ MOST_PEOPLE = 8
 MOST_MONTHS = 48
 """More are shown by quarter, and more quarters than that by year."""
 MOST_BARS = 60
-TOKEN_BINS = 16
+TOKEN_BINS, SIZE_BINS = 16, 16
 OTHERS = "everybody else"
 NO_MONTH = "0000-00"
 
@@ -93,16 +94,19 @@ def by_time(months: Counter[tuple[str, str]]) -> Chart:
     return _chart(rows, series, totals, unit, lost)
 
 
-def by_size(sizes: Counter[int], unit: str = "messages") -> Chart:
-    """Return how often each size comes, in steps that double: 1, 2, 3–4, 5–8, …"""
-    steps = Counter[int]()
-    for size, count in sizes.items():
-        steps[max(size - 1, 0).bit_length()] += count
-    rows = []
-    for step in range(min(steps, default=0), max(steps, default=-1) + 1):
-        low, high = 2 ** (step - 1) + 1 if step else 1, 2**step
-        rows.append((f"{low:,}" if low >= high else f"{low:,}–{high:,}", [steps[step]]))
-    return _chart(rows, [unit], [sizes.total()], unit, 0)
+def by_size(sizes: Counter[int]) -> Chart:
+    """Return how often each number of messages comes: in even steps up to 100, else in steps that double."""
+    longest = max(sizes, default=0)
+    rows: list[tuple[str, list[int]]] = []
+    if longest <= 100:
+        step = max(-(-longest // SIZE_BINS), 1)
+        edges = [number * step for number in range(-(-longest // step) + 1)]
+    else:
+        edges = [0, *(2**step for step in range((longest - 1).bit_length() + 1))]
+    for low, high in pairwise(edges):
+        count = sum(count for size, count in sizes.items() if low < size <= high)
+        rows.append((f"{high:,}" if high - low == 1 else f"{low + 1:,}–{high:,}", [count]))
+    return _chart(rows, ["messages"], [sizes.total()], "messages", 0)
 
 
 def by_length(lengths: Counter[int], limit: int) -> Chart:

@@ -32,9 +32,9 @@ MOST_CHARS = 6_000_000
 _MOSTLY = 2 / 3
 """The share of a phrase's messages in which it is part of a longer one, from which on the longer one is shown."""
 # A word that most people say, and this one not much more often than the others, says nothing about anybody.
-_EVERYDAY_RATE = 0.0005
-_MOST_PEOPLE = 0.6
-_MORE_OFTEN = 2.0
+_EVERYDAY_RATE = 0.0003
+_MOST_PEOPLE = 0.5
+_MORE_OFTEN = 2.5
 # Nor does one of somebody's commonest short words that is never a message of its own: "the", "не", "ich".
 _COMMON_RATE = 0.004
 _COMMON_LETTERS = 5
@@ -206,9 +206,12 @@ class _Everybody:
     def typical(self, voice: _Voice, most: int) -> list[Phrase]:
         """Return what a voice says most, without what is common."""
         common = self._common(voice)
+        # Longer phrases are rarer, and say more: the weight of C-value (Frantzi, Ananiadou and Mima, 2000).
+        length = {gram: len(self._grams.words[gram]) for gram in voice.counts}
+        scores = {gram: times * math.log2(1 + length[gram]) for gram, times in voice.counts.items()}
         found: list[int] = []
         cores: set[Gram] = set()
-        for gram in self._ranked(voice, {gram: float(times) for gram, times in voice.counts.items()}):
+        for gram in self._ranked(voice, scores):
             core = self._grams.words[gram]
             while core and core[0] in common:
                 core = core[1:]
@@ -266,13 +269,13 @@ class _Everybody:
         other_words = self._words - voice.words
         for gram, times in voice.counts.items():
             words = self._grams.words[gram]
-            if len(words) > 1 or not is_word(words[0]):
+            if len(words) > 1:
                 continue
-            rate = voice.rate(gram)
             others = (self._counts[gram] - times) / other_words if other_words else 0.0
             everybodys = self._people[gram] >= max(_MOST_PEOPLE * len(self._heard), 2)
-            short = len(words[0]) <= _COMMON_LETTERS and voice.alone[gram] < _ALONE * times
-            if (everybodys and rate < _MORE_OFTEN * others) or (short and rate >= _COMMON_RATE):
+            filler = is_word(words[0]) and len(words[0]) <= _COMMON_LETTERS and voice.alone[gram] < _ALONE * times
+            rate = voice.rate(gram)
+            if (everybodys and rate < _MORE_OFTEN * others) or (filler and rate >= _COMMON_RATE):
                 common.add(words[0])
         return common
 

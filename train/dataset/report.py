@@ -6,6 +6,7 @@ keeps a browser from loading anything. The same tally gives the same bytes, less
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from datetime import UTC, datetime, timedelta, timezone
 from functools import cache
@@ -15,6 +16,7 @@ from typing import Any
 
 import jinja2
 import msgspec
+from markupsafe import Markup
 
 from persona.context import platform_name
 from train.conversations import Utterance
@@ -33,12 +35,13 @@ TEMPLATE = Path(__file__).with_name("report.html.jinja")
 
 MOST_PERSONAS = 200
 """Personas that have a row and phrases of their own; the page would grow without end."""
-PHRASES, MANY_PERSONAS, FEWER_PHRASES = 12, 30, 5
+PHRASES, MANY_PERSONAS, FEWER_PHRASES = 16, 30, 5
 HEAD_LINES = 12
 """A session shows its first turns, until they have so many lines; the others are folded away."""
 MOST_TURN_CHARS = 2000
 MOST_SESSION_BYTES = 40_000
 
+_OPTION = re.compile(r"(?<![\w-])--[a-z]+(?:-[a-z]+)*(?: [\d.]+)?")
 _TURN_BYTES, _LINE_BYTES = 140, 40
 """What the markup of a turn and of a line takes, at most."""
 
@@ -88,7 +91,22 @@ def _template() -> jinja2.Template:
         lstrip_blocks=True,
     )
     environment.filters["n"] = lambda number: f"{number:,}"
+    environment.filters["short"] = _short
+    environment.filters["with_code"] = _with_code
     return environment.get_template(TEMPLATE.name)
+
+
+def _short(number: int) -> str:
+    """Return a round number in few letters: 20,000 is "20k"."""
+    for size, letter in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
+        if number >= 10 * size or (number >= size and not number % size):
+            return f"{number / size:g}{letter}"
+    return f"{number:,}"
+
+
+def _with_code(text: str) -> Markup:
+    """Return a text, escaped, with options of the command in the letters of commands."""
+    return Markup(_OPTION.sub(r"<code>\g<0></code>", escape(text)))
 
 
 def _content(options: Options, tally: Tally, counter: TokenCounter) -> dict[str, Any]:
@@ -97,6 +115,7 @@ def _content(options: Options, tally: Tally, counter: TokenCounter) -> dict[str,
     shown = personas[:MOST_PERSONAS]
     verdict = verdict_of(options, tally, counter)
     time = by_time(tally.months)
+    sessions = by_size(tally.session_messages)
     lines = by_length(tally.line_tokens, options.pack or options.max_tokens)
     dropped, untrained = tally.dropped.total(), tally.untrained.total()
     learnt = sum(one.trained for one in personas)
@@ -112,7 +131,8 @@ def _content(options: Options, tally: Tally, counter: TokenCounter) -> dict[str,
         "counted_with": "an estimate, 3 bytes a token" if counter.name == ESTIMATE.name else counter.name,
         "time": time,
         "time_labels": _labels(time),
-        "sessions": by_size(tally.session_messages),
+        "sessions": sessions,
+        "session_labels": _labels(sessions),
         "session_facts": _spread(tally.session_messages, "messages"),
         "lines": lines,
         "lines_end": lines.bars[-1].label.partition("–")[2],
@@ -162,7 +182,6 @@ def _counted(words: tuple[str, str, str], count: int, whole: int) -> Counted:
 def _facts(tally: Tally, learnt: int, held_out: int) -> list[tuple[str, str]]:
     on_loss = sum(one.tokens for one in tally.personas.values())
     return [
-        ("personas", f"{len(tally.personas):,}"),
         ("messages to learn", f"{learnt:,}"),
         ("tokens to learn", f"{on_loss:,}"),
         ("tokens read", f"{tally.tokens['train']:,}"),

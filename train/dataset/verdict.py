@@ -37,8 +37,6 @@ def verdict_of(options: Options, tally: Tally, counter: TokenCounter) -> Verdict
             "Tokens are estimated, three bytes each. With --recipe or --tokenizer they are counted, and lines fill "
             "the model's length better."
         )
-    if not options.redact:
-        warnings.append("Nothing was redacted (--no-redact): a model can say numbers and names that it has read.")
     if not tally.lines["train"] or not any(one.trained for one in personas):
         return Verdict(False, "No: there is nothing to train on.", warnings)
     if all(one.trained < TOO_FEW_MESSAGES for one in personas):
@@ -50,8 +48,8 @@ def verdict_of(options: Options, tally: Tally, counter: TokenCounter) -> Verdict
 
 
 def _about_messages(personas: list[PersonaTally]) -> list[str]:
-    none = [one.speaker for one in personas if not one.trained]
-    few = [f"{one.speaker} ({one.trained:,})" for one in personas if 0 < one.trained < ENOUGH_MESSAGES]
+    none = [_isolated(one.speaker) for one in personas if not one.trained]
+    few = [f"{_isolated(one.speaker)} ({one.trained:,})" for one in personas if 0 < one.trained < ENOUGH_MESSAGES]
     found = []
     if none:
         found.append(f"Nothing to learn from: {_listed(none)}. They never answer, or every answer was left out.")
@@ -66,8 +64,8 @@ def _about_held_out(personas: list[PersonaTally], options: Options) -> list[str]
     if not options.eval_share:
         return ["Nothing is held out (--eval-share 0), so nobody can tell how well it was learnt."]
     trained = [one for one in personas if one.trained]
-    none = [one.speaker for one in trained if not one.evaluated]
-    few = [f"{one.speaker} ({one.evaluated:,})" for one in trained if 0 < one.evaluated < ENOUGH_HELD_OUT]
+    none = [_isolated(one.speaker) for one in trained if not one.evaluated]
+    few = [f"{_isolated(one.speaker)} ({one.evaluated:,})" for one in trained if 0 < one.evaluated < ENOUGH_HELD_OUT]
     found = []
     if none:
         found.append(f"Nothing held out for {_listed(none)}, so their adapter cannot be scored. Try --eval-share 0.2.")
@@ -90,3 +88,8 @@ def _about_dropped(tally: Tally) -> list[str]:
 def _listed(names: list[str]) -> str:
     more = len(names) - MOST_NAMES
     return ", ".join(names[:MOST_NAMES]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def _isolated(name: str) -> str:
+    """Return a name between marks that keep its direction of writing to itself."""
+    return f"\u2068{name}\u2069"
