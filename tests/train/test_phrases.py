@@ -152,3 +152,9 @@ def test_the_same_messages_give_the_same_phrases_in_another_process() -> None:
     }
     assert len(outputs) == 1
     assert "Phrase(" in outputs.pop()
+
+
+def test_of_endless_messages_only_the_beginning_counts() -> None:
+    texts = [f"fine {'x ' * 10_000} late"] * 4
+    assert "fine x x x" in [phrase.text for phrase in typical(texts)]
+    assert not any("late" in phrase.text for phrase in typical(texts))

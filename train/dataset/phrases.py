@@ -28,6 +28,8 @@ PRIOR_WORDS = 500.0
 """The weight of the prior: so many words of what the whole set says are added to each side."""
 MOST_CHARS = 6_000_000
 """Text that is looked at in all; beyond it every second message, or fewer."""
+MOST_MESSAGE_CHARS = 1000
+"""What comes later in a message is not looked at."""
 
 _MOSTLY = 2 / 3
 """The share of a phrase's messages in which it is part of a longer one, from which on the longer one is shown."""
@@ -89,10 +91,11 @@ def z_score(count: int, words: int, other_count: int, other_words: int, prior: f
     return odds / math.sqrt(1 / ours + 1 / theirs)
 
 
-def _sampled(texts: Sequence[str], room: int) -> Sequence[str]:
-    """Return all messages, or as many of them, evenly spaced, as have about `room` characters."""
-    step = -(-sum(map(len, texts)) // max(room, 1))
-    return texts[:: max(step, 1)]
+def _sampled(texts: Sequence[str], room: int) -> list[str]:
+    """Return the beginnings of all messages, or of as many, evenly spaced, as have about `room` characters."""
+    length = sum(min(len(text), MOST_MESSAGE_CHARS) for text in texts)
+    step = max(-(-length // max(room, 1)), 1)
+    return [text[:MOST_MESSAGE_CHARS] for text in texts[::step]]
 
 
 class _Grams:

@@ -147,9 +147,7 @@ def _content(options: Options, tally: Tally, counter: TokenCounter) -> dict[str,
         "untrained": _rows(tally.untrained, untrained),
         "redacted": sorted(tally.redacted.items(), key=lambda item: (-item[1], item[0])),
         "spoken": _spoken(shown, tally),
-        "examples": [
-            _example(one) for one in sorted(tally.examples, key=lambda one: (one.start_ms, one.platform, _text(one)))
-        ],
+        "examples": [_example(one) for one in sorted(tally.examples, key=lambda one: (one.start_ms, one.platform))],
         "settings": _settings(options),
     }
 
@@ -300,7 +298,3 @@ def _when(example: Example) -> str:
     except (ValueError, OverflowError, OSError):
         return "No date"
     return f"{local:%A}, {local.day} {local:%B} {local.year}, {local:%H:%M}" + (" UTC" if zone is UTC else "")
-
-
-def _text(example: Example) -> str:
-    return "\n".join(turn.value for turn in example.turns)
