@@ -154,6 +154,12 @@ def test_the_same_messages_give_the_same_phrases_in_another_process() -> None:
     assert "Phrase(" in outputs.pop()
 
 
+def test_where_everybody_says_one_thing_nothing_is_distinctive() -> None:
+    assert distinctive(["hi"] * 5, ["hi"] * 5) == []
+    assert distinctive(["hi"] * 5, ["", "12"]) == []
+    assert typical(["hi"] * 5, ["hi"] * 5) == [Phrase("hi", 5)]
+
+
 def test_of_endless_messages_only_the_beginning_counts() -> None:
     texts = [f"fine {'x ' * 10_000} late"] * 4
     assert "fine x x x" in [phrase.text for phrase in typical(texts)]

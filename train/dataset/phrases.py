@@ -238,6 +238,9 @@ class _Everybody:
             if times < MIN_TIMES:
                 continue
             together = self._counts[gram]
+            if together == self._words:
+                # Nobody says anything else.
+                continue
             prior = PRIOR_WORDS * together / self._words
             score = z_score(times, voice.words, together - times, other_words, prior, PRIOR_WORDS)
             if score >= MIN_Z:
