@@ -175,7 +175,7 @@ class _Export:
                 kind, text, edited = Kind.TEXT, body, False
             else:
                 found = self._looked_into(line, author, body, rest)
-                if type(found) is Drop:
+                if isinstance(found, Drop):
                     yield found
                     continue
                 author, kind, text, edited = found
