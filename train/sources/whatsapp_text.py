@@ -8,8 +8,6 @@ is noted. A file is read twice: once to find out these things, once for the mess
 import re
 from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from persona.errors import UserError
 from train.accounts import phone_of
@@ -36,6 +34,7 @@ from train.sources import whatsapp_words as words
 from train.sources.whatsapp_authors import Authors
 from train.sources.whatsapp_headers import MARKS, parse_header, unmarked
 from train.sources.whatsapp_survey import Survey
+from train.sources.whatsapp_times import LocalTimes
 
 PLATFORM = "whatsapp"
 
@@ -101,7 +100,7 @@ class _Export:
     def __init__(self, path: ExportPath, reading: Reading) -> None:
         self.path = path
         self.reading = reading
-        self.times = _Times(zone_of(reading))
+        self.times = LocalTimes(zone_of(reading))
         self.halves = 0
         self.survey = Survey(path, self._progress)
         self.ios = self.survey.layout is not None and self.survey.layout.shape[0] != "-"
@@ -333,57 +332,6 @@ class _Export:
         said = "\n".join(found.announcements)
         unnamed = [one for one in speakers if one not in said]
         return unnamed[0] if found.group and len(speakers) > 2 and len(unnamed) == 1 else None
-
-
-class _Times:
-    """Turns printed local times into UTC, an hour at a time: asking the zone for each takes most of the time."""
-
-    def __init__(self, zone: ZoneInfo | None) -> None:
-        self.zone = zone
-        self.before_ms = 0
-        self.hours: dict[int, tuple[int, int] | None] = {}
-
-    def utc(self, day: int, second: int) -> tuple[int, int]:
-        """Return the UTC time in ms and the offset in minutes of a printed local time.
-
-        In the hour that the clock repeats in autumn, the later reading is taken where the earlier one would
-        have time fall back.
-        """
-        hour = day * 24 + second // 3600
-        if hour not in self.hours:
-            if len(self.hours) > 10_000:
-                self.hours.clear()
-            self.hours[hour] = self._plain_hour(day, second // 3600)
-        plain = self.hours[hour]
-        if plain is not None:
-            self.before_ms = ms = plain[0] + second % 3600 * 1000
-            return ms, plain[1]
-        return self._in_a_changing_hour(datetime.fromordinal(day) + timedelta(seconds=second))
-
-    def _plain_hour(self, day: int, hour: int) -> tuple[int, int] | None:
-        """Return the time at which an hour begins and its offset; None where the clock changes about then."""
-        start = datetime.fromordinal(day) + timedelta(hours=hour)
-        before, after = (self._in_zone(start + timedelta(hours=one), 0) for one in (-2, 3))
-        offset = before.utcoffset()
-        if offset is None or offset != after.utcoffset():
-            return None
-        return round(before.timestamp() * 1000) + 7_200_000, round(offset.total_seconds() / 60)
-
-    def _in_a_changing_hour(self, local: datetime) -> tuple[int, int]:
-        moment = self._in_zone(local, 0)
-        ms = round(moment.timestamp() * 1000)
-        if ms < self.before_ms:
-            later = self._in_zone(local, 1)
-            later_ms = round(later.timestamp() * 1000)
-            if later_ms >= self.before_ms and later_ms - ms <= 7_200_000:
-                moment, ms = later, later_ms
-        self.before_ms = ms
-        offset = moment.utcoffset()
-        return ms, round(offset.total_seconds() / 60) if offset is not None else 0
-
-    def _in_zone(self, local: datetime, fold: int) -> datetime:
-        local = local.replace(fold=fold)
-        return local.replace(tzinfo=self.zone) if self.zone else local.astimezone()
 
 
 def _is_empty(text: str, body: str, rest: str, ios: bool) -> bool:
