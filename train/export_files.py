@@ -12,7 +12,7 @@ import os
 import stat
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import IO, cast
@@ -100,6 +100,15 @@ class ArchivePath:
         """Yield what is in the folder, by name."""
         for name in sorted(self._archive.folders.get(self._at, ())):
             yield self / name
+
+    def __reduce__(self) -> tuple[Callable[..., ArchivePath], tuple[Path, tuple[str, ...], str]]:
+        """Hand it to another process as a place on the disk, which opens the archive anew."""
+        inside: list[str] = []
+        archive = self._archive
+        while archive.outer is not None:
+            inside.insert(0, archive.at)
+            archive = archive.outer
+        return _opened_anew, (archive.file, tuple(inside), self._at)
 
     def __truediv__(self, name: str) -> ArchivePath:
         return ArchivePath(self._archive, f"{self._at}/{name}" if self._at else name)
@@ -252,6 +261,14 @@ def open_archive(path: ExportPath) -> ArchivePath:
     return ArchivePath(archive)
 
 
+def _opened_anew(file: Path, inside: tuple[str, ...], at: str) -> ArchivePath:
+    """Return `at` in an archive, or in one that lies in it: `inside` are the names on the way, outermost first."""
+    root = open_archive(file)
+    for name in inside:
+        root = open_archive(ArchivePath(root._archive, name))
+    return ArchivePath(root._archive, at)
+
+
 class _Archive:
     """One open archive and the tree of its names."""
 
@@ -260,6 +277,7 @@ class _Archive:
         self.path = path
         self.file: Path = path if outer is None else outer.file
         self.outer = outer
+        self.at = "" if info is None else info.filename
         self.shrunk = 1.0
         """The share of its bytes that an archive in an archive takes up."""
         try:

@@ -11,13 +11,12 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Iterator
-from pathlib import Path
 from typing import IO, NamedTuple
 
 import msgspec
 
 from persona.errors import UserError
-from train.export_files import ArchivePath, ExportPath, open_archive, size_of
+from train.export_files import ExportPath, size_of
 from train.messages import Message, Reading, Record, Source
 from train.sources import sources
 
@@ -44,9 +43,7 @@ class _Packed(NamedTuple):
 
 class _Task(NamedTuple):
     source: str
-    file: Path
-    member: str | None
-    """What is read of an archive; None where `file` is no archive."""
+    path: ExportPath
     reading: Reading
     counts: bool
     """Whether somebody wants to know how much was read."""
@@ -57,10 +54,7 @@ def read_apart(source: Source, path: ExportPath, reading: Reading) -> Iterator[R
     if not _is_worth_it(source, path):
         yield from source.read(path, reading)
         return
-    file, member = (path.archive, path.member) if isinstance(path, ArchivePath) else (path, None)
-    task = _Task(
-        source.name, file, member, msgspec.structs.replace(reading, progress=None), reading.progress is not None
-    )
+    task = _Task(source.name, path, msgspec.structs.replace(reading, progress=None), reading.progress is not None)
     command = [sys.executable, "-c", _START.format(sys.path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
@@ -120,9 +114,8 @@ def hand_on() -> None:
 
 def _send(task: _Task, sender: "_Sender") -> None:
     try:
-        path: ExportPath = task.file if task.member is None else open_archive(task.file).at(task.member)
         reading = msgspec.structs.replace(task.reading, progress=sender.count if task.counts else None)
-        for record in sources()[task.source].read(path, reading):
+        for record in sources()[task.source].read(task.path, reading):
             sender.add(record)
     except BrokenPipeError:
         raise

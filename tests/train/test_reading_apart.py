@@ -14,7 +14,7 @@ import pytest
 from tests.train import exports
 from train import reading_apart
 from train.importing import Report, find_exports, import_paths
-from train.messages import Reading, Record
+from train.messages import Reading, Record, one_by_one
 from train.reading_apart import read_apart
 from train.sources import source_named
 from train.store import open_store
@@ -166,3 +166,18 @@ def test_the_reading_process_ends_with_the_one_that_writes(tmp_path: Path) -> No
 def _runs(process: int) -> bool:
     state = subprocess.run(["ps", "-o", "stat=", "-p", str(process)], capture_output=True, text=True, check=False)
     return bool(state.stdout.strip()) and not state.stdout.startswith("Z")
+
+
+def test_an_archive_in_an_archive_is_found_by_the_other_process(
+    tmp_path: Path, started: list[subprocess.Popen[bytes]]
+) -> None:
+    path = whatsapp(tmp_path, 50)
+    inner = exports.zipped(path, tmp_path / "WhatsApp Chat with Bob.zip")
+    (tmp_path / "outer").mkdir()
+    inner.rename(tmp_path / "outer" / inner.name)
+    outer = exports.zipped(tmp_path / "outer", tmp_path / "outer.zip")
+    ((found, source),) = find_exports(outer)
+    here = list(source.read(found, Reading(timezone="UTC")))
+    assert len([*one_by_one(here)]) > 50
+    assert list(read_apart(source, found, Reading(timezone="UTC"))) == here
+    assert [process.returncode for process in started] == [0]
