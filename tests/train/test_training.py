@@ -14,6 +14,7 @@ import pytest
 
 from persona.card import Context, load_personas
 from persona.errors import UserError
+from persona.template import TURN_END
 from tests.endpoints import ROOT
 from train.dataset import Options, write_dataset
 from train.environment import training_environ, training_python
@@ -114,6 +115,17 @@ def test_a_set_without_a_card_has_no_context_and_a_broken_card_is_said_to_be_one
 
 def test_the_link_that_the_documented_command_needs() -> None:
     assert (ROOT / "configs" / "mistral-fsdp.yml").resolve() == RECIPES / "mistral-fsdp.yml"
+
+
+@pytest.mark.parametrize("recipe", sorted(path.stem for path in RECIPES.glob("*.yml")))
+def test_every_recipe_renames_nobody_and_trains_the_mark_that_closes_a_turn(recipe: str) -> None:
+    """Without either, axolotl goes on in silence with what tests/test_labels.py would find wrong."""
+    settings = read_recipe(find_recipe(recipe))
+    assert settings["eot_tokens"] == [TURN_END]
+    for dataset in settings["datasets"] + settings["test_datasets"]:
+        assert dataset["roles"] == {"system": ["system"]}
+        assert dataset["train_on_eos"] == "turn"
+        assert dataset["roles_to_train"] == []
 
 
 @pytest.mark.train
