@@ -162,6 +162,8 @@ def test_train_makes_personas_that_foresee_their_person_better(
     data = tmp_path / "data"
     data.mkdir()
     (data / "models").symlink_to(base_weights.parent)
+    card = {"options": {"context": True}, "platforms": {"Ann": "telegram", "Bo": "sms"}}
+    (dataset / "card.json").write_text(json.dumps(card))
     dataset.rename(data / "dataset")
     command = [sys.executable, "-m", "scripts.cli", "train", "smollm2-lora-cpu", "--per-persona", "--data", str(data)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=dict(os.environ))
@@ -169,6 +171,7 @@ def test_train_makes_personas_that_foresee_their_person_better(
     personas, broken = load_personas(data / "personas")
     assert not broken
     assert [persona.id for persona in personas] == ["ann", "bo"]
+    assert [persona.card.context for persona in personas] == [Context("telegram"), Context("sms")]
     for persona in personas:
         assert persona.adapter is not None
         made_by = persona.card.made_by
