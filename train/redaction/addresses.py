@@ -83,27 +83,33 @@ _GERMAN = re.compile(
 )
 _GERMAN_TAIL = re.compile(rf",?\s{{1,2}}(?:[AD]-)?\d{{4,5}}\s{{1,2}}{_CITY}")
 
-_ROMANCE_KINDS = """rue avenue av ave avda avenida boulevard bd blvd place chemin impasse allée allées quai route cours
+_ROMANCE_KINDS = """c. rue avenue av ave avda avenida boulevard bd blvd place chemin impasse allée allées quai route
+    cours
     passage faubourg square sentier ruelle venelle promenade rond-point calle c/ cl plaza pza paseo camino carrera
     pasaje ronda travesía callejón glorieta cuesta vial urbanización alameda acceso rambla pasadizo cañada vía plazuela
     callejuela sendero costanilla corredera barrio polígono via viale v.le piazza p.za corso c.so vicolo largo strada
     piazzale contrada borgo rotonda canale stretto incrocio salita viottolo lungomare lungotevere rua r travessa praça
     estrada rodovia vila viela praceta beco ladeira loteamento condomínio azinhaga calçada"""
+_ROMANCE_NUMBER = r",?\s{0,2}(?:[nN][ºo°.]{1,2}\s?|numero\s|número\s)?\d{1,4}(?:\s?[A-Za-z](?!\w)|/\d{1,3}| bis| ter)?"
+_ROMANCE_AHEAD = r"(?<!\w)(?:(?:n[ºo°.]{0,2}\s?)?\d{1,4}(?:\s?(?:bis|ter|quater|[A-Z])\b)?,?\s{1,2})"
+_PARTICLES = """de del della delle dello dei degli di da das do dos du des la las le les los el san santa saint
+    sainte i y
+e ao à""".split()
 _ROMANCE = re.compile(
-    r"(?<!\w)(?:(?:n[ºo°.]{0,2}\s?)?\d{1,4}(?:\s?(?:bis|ter|quater|[A-Z])\b)?,?\s{1,2})?"
-    rf"(?P<kind>{'|'.join(re.escape(one) for one in sorted(_ROMANCE_KINDS.split(), key=len, reverse=True))})(?!\w)"
-    rf"\.?\s?"
-    r"(?P<name>(?:(?:(?:de|del|della|delle|dello|dei|degli|di|da|das|do|dos|du|des|la|las|le|les|los|el|san|santa|"
-    r"saint|"
-    r"sainte|i|y|e)(?!\w)[\s-]?|(?:l|d|dell|dall|all)['’]|\d{1,2} (?=de |di |[^\W\d_]{4,9} )|"
-    r"[^\W\d_][\w'’.-]{0,24}[\s-]?)){1,8})"
-    r"(?P<number>,?\s{0,2}(?:n[ºo°.]{1,2}\s?|numero\s|número\s)?\d{1,4}(?:\s?[A-Za-z](?!\w)|/\d{1,3}| bis|"
-    r" ter)?)?(?!\w)",
-    re.I,
+    rf"{_ROMANCE_AHEAD}?(?<!\w)(?P<kind>(?i:{'|'.join(map(re.escape, sorted(_ROMANCE_KINDS.split(), key=len)[::-1]))}))"
+    r"(?!\w)\.?\s?"
+    rf"(?P<name>(?:(?:{'|'.join(_PARTICLES)})[\s-]|(?:[lLdD]|dell|dall|all)['’]|\d{{1,2}} (?=[^\W\d_]{{4,9}} )|"
+    r"[A-ZÀ-ÖØ-Þ][\w'’.-]{0,24}[\s-]?){1,8})"
+    rf"(?<![\s-])(?P<number>{_ROMANCE_NUMBER})?(?![\w:]|\.\d)"
+)
+# All in small letters: only where nothing else can be meant.
+_ROMANCE_SMALL = re.compile(
+    rf"(?<!\w)(?:{_ROMANCE_AHEAD})?(?:rue|boulevard|calle|avenida|plaza|paseo|viale|piazza|vicolo|rua|praça|travessa)"
+    r"(?:\s[a-zß-ÿ'’-]{2,20}){1,4}?,?\s\d{1,4}(?![\w:%€$]|[.,]\d)"
 )
 _ROMANCE_TAIL = re.compile(
-    rf"(?:,?\s{{1,2}}(?:Apt\.|Apto\.?|Appartamento|Piso|Puerta|Esc\.|piso|étage|int\.|Int\.|piano|andar|bloco)"
-    rf"\s{{0,2}}\w{{1,4}}){{0,2}}(?:,?\s{{1,2}}\d{{4,5}}(?:-\d{{3}})?,?\s{{1,2}}{_CITY})?"
+    r"(?:,?\s{1,2}(?i:apt|apto|appartamento|piso|puerta|esc|étage|int|piano|andar|bloco)\b\.?\s{0,2}\w{1,4}){0,2}"
+    rf"(?:,?\s{{1,2}}\d{{4,5}}(?:-\d{{3}})?,?\s{{1,2}}{_CITY})?"
 )
 
 _R = r"[а-яё]"
@@ -181,9 +187,11 @@ def find_addresses(text: str, found: Found) -> None:
     for match in _GERMAN.finditer(text):
         tail = _GERMAN_TAIL.match(text, match.end())
         found.add(match.start(), tail.end() if tail else match.end(), "address")
-    _find_english(text, found)
     for match in _ROMANCE.finditer(text):
         _add_romance(match, found)
+    _find_english(text, found)
+    for match in _ROMANCE_SMALL.finditer(text):
+        found.add(match.start(), match.end(), "address")
     for pattern in (_TAILS, _BOX):
         for match in pattern.finditer(text):
             if any(map(str.isdigit, match[0])):
@@ -191,17 +199,15 @@ def find_addresses(text: str, found: Found) -> None:
 
 
 def _add_romance(match: re.Match[str], found: Found) -> None:
-    text = match.string
-    ahead = text[match.start() : match.start("kind")].strip()
-    if not ahead and not match["number"]:
+    ahead = match.string[match.start() : match.start("kind")].strip()
+    before = match.string[max(0, match.start() - 30) : match.start()].split(" ")[-2:]
+    if not ahead and len(before) == 2 and not before[1] and before[0][:1].isupper():
+        # "Joshua Avenue": an English street, whose kind comes last.
         return
-    # A name has a capital, unless all of the message is in small letters and the number leaves no doubt.
-    names = [word for word in re.findall(r"[^\W_]{2,}", match["name"]) if word.casefold() not in _STAYS]
-    if not all(word[0].isupper() or word[0].isdigit() for word in names) or not any(map(str.isupper, match["name"])):
+    if not (ahead or match["number"]) or not any(map(str.isupper, match["name"])):
         return
-    end = match.end() if match["number"] else match.start("name") + len(match["name"].rstrip(" ,-"))
-    tail = _ROMANCE_TAIL.match(text, end)
-    found.add(match.start(), tail.end() if tail else end, "address")
+    tail = _ROMANCE_TAIL.match(match.string, match.end())
+    found.add(match.start(), tail.end() if tail else match.end(), "address")
 
 
 def _find_english(text: str, found: Found) -> None:

@@ -198,7 +198,7 @@ def _is_national(value: str, digits: str, cue: bool) -> bool:
     """Return whether digits without a plus are a phone number, by their grouping, beginning, and a word before."""
     groups = tuple(map(len, re.findall(r"\d+", value)))
     if _THOUSANDS.fullmatch(value) and not (cue and len(digits) >= 9):
-        return len(digits) == 9 and " " in value and value[0] in "6789" and not value.endswith("00")
+        return len(digits) == 9 and " " in value and value[0] in "26789" and not value.endswith("00")
     if cue and 7 <= len(digits) <= 13:
         return True
     if len(groups) == 2 and "." in value and digits[0] != "0":
