@@ -239,8 +239,10 @@ def _english_end(match: re.Match[str]) -> int | None:
             names = end
         if (len(name) < len(word[0]) and street != word.end()) or text[word.end() : word.end() + 1] == ",":
             break
-    sure = match[0][0].isalpha() or _ENGLISH_CUE.search(text, max(0, match.start() - 60), match.start()) is not None
-    return street or (names if sure else 0) or None
+    if street or not names:
+        return street or None
+    told = match[0][0].isalpha() or _ENGLISH_CUE.search(text, max(0, match.start() - 60), match.start())
+    return names if told else None
 
 
 _NOT_A_STREET = frozenset(

@@ -83,7 +83,9 @@ def _is_subject(word: str, text: str, start: int, end: int, line_start: int, lin
     """Return whether a word at the beginning of a sentence does something, or is called."""
     alone = not text[line_start:start].strip()
     called = _CALLED.match(text, end, line_end)
-    if called and (alone or called[0].startswith(",")):
+    # The last word of a message by itself is who wrote it, or whom it is for: "See you! Will".
+    last = called is not None and called.end() == line_end
+    if called and (alone or last or called[0].startswith(",")):
         return True
     follows = _WORD.search(text, end, min(line_end, end + 40))
     if follows is None or text[end : follows.start()].strip():

@@ -157,18 +157,34 @@ def find_phones(text: str, found: Found) -> None:
     for match in _PHONE.finditer(text):
         extension = _EXTENSION.search(match[0])
         stem = match[0][: extension.start()] if extension else match[0]
-        parts = [(part.start(), part.end()) for part in _PART.finditer(stem)]
+        parts = [(match.start() + part.start(), match.start() + part.end()) for part in _PART.finditer(stem)]
         first = 0
         while first < len(parts):
-            for last in range(min(len(parts), first + 8), first, -1):
-                start, end = match.start() + parts[first][0], match.start() + parts[last - 1][1]
-                if _is_phone(text, start, end):
-                    ends = match.end() if extension and last == len(parts) else end
-                    found.add(start, ends, "phone")
-                    first = last
-                    break
-            else:
-                first += 1
+            last = _last_part(text, parts, first)
+            if last:
+                ends = match.end() if extension and last == len(parts) else parts[last - 1][1]
+                found.add(parts[first][0], ends, "phone")
+            first = last or first + 1
+
+
+def _last_part(text: str, parts: list[tuple[int, int]], first: int) -> int:
+    """Return up to which part, of digits between spaces, the number goes that begins with `first`; 0 if none does."""
+    begin = parts[first][0]
+    lasts = range(min(len(parts), first + 8), first, -1)
+    if text[begin] in "+(" and text[begin : begin + 2].strip("(").startswith("+"):
+        # Two numbers in a row are two: a country's numbers have so many digits and no more.
+        for last in lasts:
+            digits = compact(text[begin : parts[last - 1][1]])
+            if _is_valid(digits) and _is_phone(text, begin, parts[last - 1][1]):
+                return last
+    return next((last for last in lasts if _is_phone(text, begin, parts[last - 1][1])), 0)
+
+
+@lru_cache(maxsize=4096)
+def _is_valid(digits: str) -> bool:
+    with suppress(phonenumbers.NumberParseException):
+        return phonenumbers.is_valid_number(phonenumbers.parse(f"+{digits}"))
+    return False
 
 
 def _is_phone(text: str, start: int, end: int) -> bool:

@@ -97,7 +97,7 @@ class Redactor:
         digits = len(_DIGITS.findall(text)) if _DIGITS.search(text) else 0
         long = _LONG.search(text)
         cues = not _CUES.isdisjoint(words)
-        marks = "@" in text or "/" in text or ":" in text
+        marks = "@" in text or "/" in text or ":" in text or "at)" in text or "at]" in text
         if not (named or digits or long or cues or marks):
             return []
         found = Found(text)
