@@ -55,7 +55,8 @@ _HOME = (
 )
 _ENGLISH = re.compile(
     r"(?<![\w.,:/$€£₽#-])"
-    rf"(?:(?:{_HOME})?\d{{1,6}}(?:-\d{{1,6}})?\s?[A-Za-z]?(?:/\d{{1,4}})?,?\s{{1,2}}|{_HOME})(?=[^\W_])",
+    rf"(?:(?:{_HOME})?\d{{1,6}}(?:-\d{{1,6}})?\s?[A-Za-z]?(?:/\d{{1,4}})?,?\s{{1,2}}|{_HOME})(?=[^\W\d_]|"
+    rf"\d{1, 3}(?:st|nd|rd|th)\b)",
     re.I,
 )
 # Where somebody lives or goes to: after it a number and words with capitals are an address whatever the last one is.

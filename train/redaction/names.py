@@ -211,7 +211,10 @@ class Names:
         return any(self._are_forgotten(text, one, two) for one, two in pairs)
 
     def _stands_for_a_name(self, text: str, token: _Token) -> bool:
-        return not self._is_word(token.key) or is_meant(text, token.start, token.end)
+        written = text[token.start : token.end].lower()
+        # "Тёма" is somebody, "тема" is something.
+        word = written if "ё" in written else token.key
+        return not self._is_word(word) or is_meant(text, token.start, token.end)
 
     def _is_word(self, key: str) -> bool:
         known = self._words.get(key)

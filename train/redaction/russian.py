@@ -47,7 +47,7 @@ def roles(word: str) -> frozenset[str]:
 
 def is_common(word: str) -> bool:
     """Return whether a word, in this form, is mostly something else than a name: "вера", "света", "роман"."""
-    parses = [parse for parse in _parses(word.lower().replace("ё", "е")) if _is_from_dictionary(parse)]
+    parses = [parse for parse in _parses(word.lower()) if _is_from_dictionary(parse)]
     share = sum(parse.score for parse in parses if _NAME_TAGS & parse.tag.grammemes)
     others = [p for p in parses if not (_NO_WORDS & p.tag.grammemes) and p.tag.POS != "GRND"]
     return bool(others) and (share == 0 or (share < _SURE and any(parse.normal_form in _COMMON for parse in others)))
