@@ -88,7 +88,7 @@ _THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:([ .,\u00a0\u2009\u202f])\d{3})(?:\1\d{
 _GROUPS = {
     # How people group numbers of North America, Russia, and what is left out of both at home.
     (3, 3, 4), (1, 3, 3, 4), (1, 3, 3, 2, 2), (3, 3, 2, 2), (3, 2, 2), (1, 3, 7), (1, 3, 3, 2), (1, 3, 2, 2, 3),
-    (1, 4, 2, 2, 2), (1, 4, 3, 3), (4, 2, 2, 2), (2, 4, 5), (2, 5, 4), (2, 4, 4), (5, 5), (3, 2, 2, 3), (5, 4),
+    (1, 4, 2, 2, 2), (1, 4, 3, 3), (4, 2, 2, 2), (2, 4, 5), (2, 5, 4), (2, 4, 4), (5, 5), (3, 2, 2, 3), (5, 4), (3, 7),
 }  # fmt: skip
 
 
@@ -224,7 +224,10 @@ def _is_national(value: str, digits: str, cue: bool) -> bool:
     if len(groups) == 1:
         return _is_valid_somewhere(digits)
     if digits[0] == "0":
-        return 9 <= len(digits) <= 12
+        return 9 <= len(digits) <= 12 and not value.startswith("0.")
+    if "/" in value:
+        # "15327/15327" is a part of a whole.
+        return False
     if len(digits) == 11 and digits[0] in "78":
         return True
     if groups in ((3, 4), (4, 4)):
