@@ -42,6 +42,17 @@ class Sampling(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
         return {name: value for name, value in msgspec.structs.asdict(self).items() if value is not None}
 
 
+class Context(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """That a persona was trained with context turns (`persona.context`), so that requests begin with one too.
+
+    Attributes:
+        platform: where most of the sessions it was trained on were, as the store names it ("telegram"); empty leaves
+            the platform out of the turn.
+    """
+
+    platform: str = ""
+
+
 class Card(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     """What `persona.toml` says.
 
@@ -52,6 +63,7 @@ class Card(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
         owner: whose history it is.
         interlocutor: who the persona talks to when a request does not say; the owner, unless the persona is the
             owner.
+        context: there if it was trained with context turns (`greenroom dataset --context`).
         sampling: defaults for requests.
         made_by: where the adapter came from (recipe, dataset hash, held-out loss, …), for people to read.
     """
@@ -61,6 +73,7 @@ class Card(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     about: str = ""
     owner: str = ""
     interlocutor: str = ""
+    context: Context | None = None
     sampling: Sampling = msgspec.field(default_factory=Sampling)
     made_by: dict[str, str | int | float] = msgspec.field(default_factory=dict)
 

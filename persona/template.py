@@ -15,6 +15,9 @@ import jinja2.sandbox
 
 TEMPLATE_PATH = Path(__file__).with_name("chatml.jinja")
 
+TURN_START = "<|im_start|>"
+"""Opens every turn; the speaker's name and a line break follow."""
+
 TURN_END = "<|im_end|>"
 """Closes every turn, and so ends every reply: the stop sequence of each request."""
 
@@ -42,3 +45,8 @@ def render(turns: list[Turn], speaker: str | None = None) -> str:
     """The prompt text for `turns`; with `speaker`, it ends by opening that speaker's reply."""
     variables = {"speaker": speaker} if speaker is not None else {}
     return _template().render(messages=turns, add_generation_prompt=speaker is not None, **variables)
+
+
+def render_turn(role: str, content: str) -> str:
+    """One turn as `render` writes it, at a hundredth of Jinja's cost; a test holds the two equal."""
+    return f"{TURN_START}{role}\n{content}{TURN_END}\n"

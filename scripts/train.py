@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from scripts.options import Data
+
+if TYPE_CHECKING:
+    from persona.card import Context
 
 
 def train(
@@ -33,6 +37,7 @@ def train(
     from persona.bases import weights_path
     from persona.paths import data_dir, personas_dir
     from train.recipe import base_name, find_recipe, read_recipe
+    from train.register import context_of
     from train.training import held_out, read_set, run_dir, speakers_of, train_joint, train_own
 
     folder = data_dir(data).resolve()
@@ -41,6 +46,7 @@ def train(
     sets = (dataset or folder / "dataset").resolve()
     speakers = speakers_of(sets)
     read_set(sets / "eval.jsonl")
+    context = context_of(sets)  # before the hours of training, since it can be broken
     base = weights_path(base_name(settings), folder).resolve()
     run = run_dir(folder, path)
     print(f"Training {', '.join(speakers)} in {run}.", flush=True)
@@ -49,7 +55,7 @@ def train(
         speaker: train_own(settings, base, sets, joint, speaker, run) if per_persona else joint for speaker in speakers
     }
     losses = held_out(base, sets / "eval.jsonl", adapters, run / "scores.json")
-    _register(speakers, adapters, losses, base.name, path.stem, personas_dir(folder), folder)
+    _register(speakers, adapters, losses, context, base.name, path.stem, personas_dir(folder), folder)
     _print(speakers, losses)
 
 
@@ -57,6 +63,7 @@ def _register(
     speakers: list[str],
     adapters: dict[str, Path],
     losses: dict[str, dict[str, float]],
+    context: Callable[[str], Context | None],
     base: str,
     recipe: str,
     personas: Path,
@@ -81,6 +88,7 @@ def _register(
             base=base,
             owner=owner,
             interlocutor="" if speaker != owner else next((s for s in speakers if s != owner), ""),
+            context=context(speaker),
             sampling=Sampling(temperature=0.8, min_p=0.08, repetition_penalty=1.05, max_tokens=200),
             made_by=made_by,
         )

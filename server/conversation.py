@@ -2,27 +2,37 @@
 
 `role: assistant` is the persona, `role: user` is whoever the message's `name` says or else the persona's
 interlocutor, `role: system` (or `developer`) is context. Two messages in a row by one speaker are one turn, a line
-each, since that is how the training data writes a burst.
+each, since that is how the training data writes a burst. A persona that was trained with context turns is given one:
+who talks, on which platform, what day and hour it is here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 
 from persona.card import Persona
+from persona.context import context_turn
 from persona.names import clean_name, neutralise
 from persona.template import Turn
 from server.envelope import RequestError
 
 CONTEXT_ROLES = ("system", "developer")
+SYSTEM = "system"
+
+Clock = Callable[[], datetime]
+"""Says what time it is here, by the clock on the wall."""
 
 
-def turns(messages: Any, persona: Persona, known_speakers: Mapping[str, str]) -> list[Turn]:
+def turns(
+    messages: Any, persona: Persona, known_speakers: Mapping[str, str], clock: Clock = datetime.now
+) -> list[Turn]:
     """The turns that `messages`, the request's own list, puts before the reply of `persona`.
 
     Names and bodies come back neutralised; empty messages are left out. `known_speakers` maps
-    `speaker_key(name)` to the name as the training data writes it, so that "john_smith" finds "John Smith".
+    `speaker_key(name)` to the name as the training data writes it, so that "john_smith" finds "John Smith". `clock`
+    is asked only for a persona with context.
 
     Raises:
         RequestError: not a list of messages, or nothing in it that has been said.
@@ -44,7 +54,7 @@ def turns(messages: Any, persona: Persona, known_speakers: Mapping[str, str]) ->
             said.append({"role": role, "content": body})
     if not messages:
         raise RequestError("`messages` is empty: say something first.", param="messages")
-    return said
+    return said if persona.card.context is None else _in_context(said, persona, persona.card.context.platform, clock())
 
 
 def speaker_key(name: str) -> str:
@@ -52,10 +62,22 @@ def speaker_key(name: str) -> str:
     return clean_name(name).replace("_", " ").casefold()
 
 
+def _in_context(said: list[Turn], persona: Persona, platform: str, now: datetime) -> list[Turn]:
+    """`said` after the turn that the lines of the persona's training set begin with.
+
+    What the client says in a system message of its own stands on the lines below, as in one turn.
+    """
+    names = {persona.speaker, persona.interlocutor, *(turn["role"] for turn in said if turn["role"] != SYSTEM)}
+    context = context_turn(names, platform, now)
+    if said and said[0]["role"] == SYSTEM:
+        return [Turn(role=SYSTEM, content=f"{context}\n{said[0]['content']}"), *said[1:]]
+    return [Turn(role=SYSTEM, content=context), *said]
+
+
 def _speaker(message: Mapping[str, Any], where: str, persona: Persona, known: Mapping[str, str]) -> str:
     role = message.get("role")
     if role in CONTEXT_ROLES:
-        return "system"
+        return SYSTEM
     if role == "assistant":
         if message.get("tool_calls") or message.get("function_call"):
             raise RequestError("Personas call no tools.", param=f"{where}.tool_calls")

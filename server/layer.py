@@ -9,6 +9,7 @@ a streamed token costs nothing here. Every other route of the engine is out of r
 from __future__ import annotations
 
 import os
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from persona.card import Persona
 from persona.template import TURN_END
-from server.conversation import turns
+from server.conversation import Clock, turns
 from server.envelope import RequestError
 from server.parameters import VLLM_ONLY, checked
 from server.roster import Roster
@@ -34,10 +35,12 @@ MODELS = "/v1/models"
 ENGINE_ROUTES = frozenset({"/health", "/metrics"})
 
 
-def rewritten(body: bytes, roster: Roster, engine_only: frozenset[str] = frozenset()) -> tuple[Persona, dict[str, Any]]:
+def rewritten(
+    body: bytes, roster: Roster, engine_only: frozenset[str] = frozenset(), clock: Clock = datetime.now
+) -> tuple[Persona, dict[str, Any]]:
     """The persona that a chat request asks for, and the request as the engine is given it.
 
-    `engine_only` is what the engine understands beyond `server.parameters.SUPPORTED`.
+    `engine_only` is what the engine understands beyond `server.parameters.SUPPORTED`; `clock` is for context turns.
 
     Raises:
         RequestError: the body is not a chat request that can be answered.
@@ -52,7 +55,7 @@ def rewritten(body: bytes, roster: Roster, engine_only: frozenset[str] = frozens
         raise RequestError("The body must be a JSON object.")
     persona = roster.find(request.get("model"))
     parameters = checked(request, engine_only)
-    said = turns(request.get("messages"), persona, roster.speakers)
+    said = turns(request.get("messages"), persona, roster.speakers, clock)
     for name, value in persona.card.sampling.given().items():
         parameters.setdefault(name, value)
     stop = parameters.get("stop", [])
@@ -73,8 +76,9 @@ def rewritten(body: bytes, roster: Roster, engine_only: frozenset[str] = frozens
 class PersonaLayer:
     """The middleware. Give it a roster; without one it is inside vLLM, and reads the folders it was told."""
 
-    def __init__(self, app: ASGIApp, roster: Roster | None = None) -> None:
+    def __init__(self, app: ASGIApp, roster: Roster | None = None, clock: Clock = datetime.now) -> None:
         self.app = app
+        self.clock = clock
         self.engine_only: frozenset[str] = frozenset()
         if roster is None:
             roster = Roster(Path(folder) for folder in os.environ[FOLDERS_VARIABLE].split(os.pathsep))
@@ -117,7 +121,7 @@ class PersonaLayer:
         body = await _read_body(receive)
         if body is None:
             return  # the client left before it had said everything
-        _, request = rewritten(body, self.roster, self.engine_only)
+        _, request = rewritten(body, self.roster, self.engine_only, self.clock)
         encoded = msgspec.json.encode(request)
         headers = [(k, v) for k, v in scope["headers"] if k not in (b"content-length", b"content-type")]
         headers += [(b"content-length", b"%d" % len(encoded)), (b"content-type", b"application/json")]

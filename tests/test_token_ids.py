@@ -8,21 +8,27 @@ from __future__ import annotations
 
 import json
 import subprocess
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from persona.card import load_personas
+from persona.card import Card, load_personas, write_card
 from persona.names import neutralise
 from persona.template import render
 from server.conversation import turns
 from server.engines.llamacpp import LlamaCpp
+from server.layer import rewritten
 from server.roster import Roster
 from tests.endpoints import ROOT, SAMPLE_CAST
+from train.dataset import Options, write_dataset
 from train.environment import training_environ, training_python
+from train.importing import import_paths
 from train.recipe import RECIPES, placed, read_recipe, write_recipe
+from train.register import context_of
+from train.store import open_store
 
 MILO = "milo"
 CONVERSATIONS: dict[str, list[dict[str, str]]] = {
@@ -91,6 +97,36 @@ def test_training_and_llamacpp(engine: LlamaCpp, roster: Roster, base_weights: P
 
 
 @pytest.mark.train
+def test_the_context_turn_of_training_and_of_a_request(engine: LlamaCpp, base_weights: Path, tmp_path: Path) -> None:
+    """The same people, on the same platform, in the same hour of the week, two years apart."""
+    said = [("Juno <|im_end|>🥐", "hey"), ("Milo Tarkwhistle", "hi\nthere"), ("Zoë", "ho"), ("Milo Tarkwhistle", "ok")]
+    export = tmp_path / "result.json"
+    export.write_text(json.dumps(telegram_group(said, utc=datetime(2024, 1, 2, 20, 5, tzinfo=UTC), hours_east=1)))
+    with open_store(tmp_path / "data") as store:
+        import_paths(store, [export])
+        options = Options(("Milo Tarkwhistle",), min_messages=1, eval_share=0, context=True)
+        write_dataset(store, tmp_path / "set", options)
+    line = json.loads((tmp_path / "set" / "train.jsonl").read_text("utf-8"))
+    assert line["conversations"][0]["value"].endswith("Zoë · Telegram · Tuesday 21h")
+
+    context = context_of(tmp_path / "set")("Milo Tarkwhistle")
+    card = Card(speaker="Milo Tarkwhistle", base=base_weights.name, owner="Zoë", context=context)
+    roster = Roster([write_card(tmp_path / "cast" / "milo", card).folder.parent])
+    messages = [
+        {"role": "assistant", "content": text}
+        if name == card.speaker
+        else {"role": "user", "name": name, "content": text}
+        for name, text in said[:-1]
+    ]
+    body = json.dumps({"model": "milo", "messages": messages}).encode()
+    _, request = rewritten(body, roster, clock=lambda: datetime(2026, 3, 3, 21, 59))
+    reply = {"role": card.speaker, "content": said[-1][1]}
+
+    row, _ = prepare([line] * 2, base_weights, tmp_path)
+    assert row["input_ids"] == llamacpp_ids(engine, [*request["messages"], reply], None)
+
+
+@pytest.mark.train
 def test_loss_falls_on_bodies_and_closing_marks_of_trained_turns_alone(
     engine: LlamaCpp, base_weights: Path, tmp_path: Path
 ) -> None:
@@ -120,6 +156,24 @@ def test_vllm_and_llamacpp(engine: LlamaCpp, roster: Roster, vllm_endpoint: str)
         answer = httpx.post(f"{vllm_endpoint}/chat/completions", json=body, timeout=300).json()
         ours = llamacpp_ids(engine, turns(messages, milo, roster.speakers), milo.speaker)
         assert answer["prompt_token_ids"] == ours
+
+
+def telegram_group(said: list[tuple[str, str]], utc: datetime, hours_east: int) -> dict[str, Any]:
+    """An export of a group in which these messages came a second apart, made by somebody east of Greenwich."""
+    accounts = {name: f"user{number}" for number, name in enumerate(dict.fromkeys(name for name, _ in said))}
+    rows = [
+        {
+            "id": number,
+            "type": "message",
+            "date": (utc + timedelta(seconds=number, hours=hours_east)).strftime("%Y-%m-%dT%H:%M:%S"),
+            "date_unixtime": str(int(utc.timestamp()) + number),
+            "from": name,
+            "from_id": accounts[name],
+            "text": text,
+        }
+        for number, (name, text) in enumerate(said)
+    ]
+    return {"name": "All of us", "type": "private_group", "id": 7, "messages": rows}
 
 
 def prepare(lines: list[dict[str, Any]], base: Path, folder: Path) -> list[dict[str, Any]]:

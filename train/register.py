@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
-from persona.card import ADAPTER_DIR, ADAPTER_WEIGHTS, Card, Persona, load_persona, write_card
+from persona.card import ADAPTER_DIR, ADAPTER_WEIGHTS, Card, Context, Persona, load_persona, write_card
+from persona.errors import UserError
 from persona.gguf_lora import read_config, read_weights
 from persona.names import slug
 from persona.paths import PRIVATE_FILE_MODE, make_private_dir
+from train.dataset.card import NAME as DATASET_CARD
 
 PREVIOUS = ".previous"
 
@@ -33,6 +37,37 @@ def register(adapter: Path, card: Card, personas: Path) -> Persona:
         UserError: the adapter cannot be read or served.
     """
     return _place(slug(card.speaker), card, adapter, personas)
+
+
+class _TrainedWith(msgspec.Struct):
+    """What a dataset's card says that a persona's card repeats."""
+
+    context: bool = False
+
+
+class _DatasetCard(msgspec.Struct):
+    options: _TrainedWith
+    platforms: dict[str, str] = {}
+
+
+def context_of(dataset: Path) -> Callable[[str], Context | None]:
+    """What a speaker trained on the set in folder `dataset` has under `context` in their card.
+
+    A set without a card, made by hand, has no context turns that we know of.
+
+    Raises:
+        UserError: the set's card cannot be read.
+    """
+    path = dataset / DATASET_CARD
+    try:
+        card = msgspec.json.decode(path.read_bytes(), type=_DatasetCard)
+    except FileNotFoundError:
+        return lambda speaker: None
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}.") from error
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: {error}.", "Make the set again: greenroom dataset --force") from error
+    return lambda speaker: Context(card.platforms.get(speaker, "")) if card.options.context else None
 
 
 def copy_persona(persona: Persona, personas: Path) -> Persona:

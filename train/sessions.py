@@ -9,14 +9,13 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from persona.names import neutralise
-from train.messages import ChatKind, Kind
-from train.store import Store
+from train.messages import Kind
 
 DEFAULT_GAP_S = 600.0
 
-# What was not said: rows of the app itself, and what its writer took back. Forwards are left out besides.
-_LEFT_OUT = frozenset({Kind.SERVICE, Kind.DELETED, Kind.CALL})
 _PLACEHOLDERS = {
+    Kind.SERVICE: "service",
+    Kind.CALL: "call",
     Kind.STICKER: "sticker",
     Kind.PHOTO: "photo",
     Kind.VIDEO: "video",
@@ -41,22 +40,26 @@ class Said(msgspec.Struct, frozen=True, gc=False):
     topic: str | None = None
     part: int = 0
     """Counts up where somebody excluded spoke: what follows answers what is not there."""
+    offset_min: int | None = None
+    """Minutes its writer's clock was ahead of UTC; None when unknown."""
 
 
-class Turn(msgspec.Struct):
+class Turn(msgspec.Struct, array_like=True, gc=False):
     """A burst: one person's messages in a row."""
 
     person: int
     messages: list[str]
 
 
-class Session(msgspec.Struct):
+class Session(msgspec.Struct, array_like=True, gc=False):
     """Turns of one chat without a long gap."""
 
     chat: int
     start_ms: int
     end_ms: int
     turns: list[Turn]
+    offset_min: int | None = None
+    """Of its first message."""
 
     @property
     def messages(self) -> int:
@@ -70,9 +73,11 @@ def as_said(kind: Kind, text: str, *, keep_media: bool = True) -> str:
     Blank lines go, other line breaks stay. Empty when nothing of the message is left.
     """
     if kind is Kind.STICKER:
-        return f"[sticker {text}]".replace(" ]", "]") if keep_media else ""
-    lines = [line for line in map(str.rstrip, neutralise(text).split("\n")) if line.strip()]
-    body = "\n".join(lines)
+        emoji = " ".join(neutralise(text).split())
+        return f"[sticker {emoji}]".replace(" ]", "]") if keep_media else ""
+    body = neutralise(text)
+    if "\n" in body:
+        body = "\n".join(line for line in map(str.rstrip, body.split("\n")) if line.strip())
     if kind is Kind.TEXT:
         return body
     if not keep_media:
@@ -85,69 +90,33 @@ def split_sessions(chat: int, said: Iterable[Said], gap_s: float = DEFAULT_GAP_S
 
     The topics of a group are conversations of their own.
     """
-    topics: dict[tuple[str | None, int], list[Said]] = {}
-    for one in said:
-        topics.setdefault((one.topic, one.part), []).append(one)
-    sessions = [
-        session
-        for topic in sorted(topics, key=lambda topic: (topic[0] is not None, topic[0] or "", topic[1]))
-        for session in _in_order(chat, topics[topic], gap_s)
-    ]
-    yield from sorted(sessions, key=lambda session: session.start_ms)
+    in_order = sorted(said, key=lambda one: (one.time_ms, one.seq))
+    yield from sorted(sessions_in_order(chat, in_order, gap_s), key=lambda session: session.start_ms)
 
 
-def _in_order(chat: int, said: list[Said], gap_s: float) -> Iterator[Session]:
+def sessions_in_order(chat: int, said: Iterable[Said], gap_s: float = DEFAULT_GAP_S) -> Iterator[Session]:
+    """Yield the sessions of one chat as they end; `said` comes in the order of time, and is not held.
+
+    A session ends with its chat at the latest; those of several topics may overlap, and so come in another order than
+    they began.
+    """
     gap_ms = round(gap_s * 1000)
-    session: Session | None = None
-    for one in sorted(said, key=lambda one: (one.time_ms, one.seq)):
-        if session is None or one.time_ms - session.end_ms > gap_ms:
+    going_on: dict[str | None, tuple[int, Session]] = {}
+    for one in said:
+        part, session = going_on.get(one.topic, (0, None))
+        if session is None or part != one.part or one.time_ms - session.end_ms > gap_ms:
             if session is not None:
                 yield session
-            session = Session(chat, one.time_ms, one.time_ms, [])
-        session.end_ms = one.time_ms
-        if session.turns and session.turns[-1].person == one.person:
-            session.turns[-1].messages.append(one.text)
-        else:
-            session.turns.append(Turn(one.person, [one.text]))
-    if session is not None:
-        yield session
+            session = Session(chat, one.time_ms, one.time_ms, [], one.offset_min)
+            going_on[one.topic] = (one.part, session)
+        add(session, one)
+    yield from (session for _, session in going_on.values())
 
 
-def sessions_of(
-    store: Store,
-    *,
-    kinds: frozenset[ChatKind] = frozenset({ChatKind.PERSONAL, ChatKind.GROUP}),
-    gap_s: float = DEFAULT_GAP_S,
-    keep_media: bool = True,
-) -> Iterator[list[Session]]:
-    """Yield the sessions of each chat of these kinds, chat by chat; chats without any are left out.
-
-    A chat of unknown kind is personal. The order is that of the platforms' own chat ids, not of the imports.
-    """
-    chats = store.db.execute("SELECT id, kind FROM chats ORDER BY platform, chat").fetchall()
-    for chat, kind in chats:
-        if ChatKind(kind or ChatKind.PERSONAL) in kinds:
-            sessions = list(split_sessions(chat, _said_in(store, chat, keep_media), gap_s))
-            if sessions:
-                yield sessions
-
-
-def _said_in(store: Store, chat: int, keep_media: bool) -> Iterator[Said]:
-    rows = store.db.execute(
-        "SELECT m.time_ms, m.seq, a.person_id, m.kind, m.text, m.topic, p.excluded FROM messages m "
-        "JOIN accounts a ON a.id = m.sender_id JOIN people p ON p.id = a.person_id "
-        "WHERE m.chat_id = ? AND m.forwarded_from IS NULL ORDER BY m.time_ms, m.seq, m.message",
-        [chat],
-    )
-    kinds = {kind.value: kind for kind in Kind if kind not in _LEFT_OUT}
-    part = 0
-    for time_ms, seq, person, name, text, topic, excluded in rows:
-        kind = kinds.get(name)
-        if kind is None:
-            continue
-        if excluded:
-            part += 1
-            continue
-        said = as_said(kind, text, keep_media=keep_media)
-        if said:
-            yield Said(time_ms, seq, person, said, topic, part)
+def add(session: Session, one: Said) -> None:
+    """Put a message at the end of a session: into the last turn if that is the same person's, or into a new one."""
+    session.end_ms = one.time_ms
+    if session.turns and session.turns[-1].person == one.person:
+        session.turns[-1].messages.append(one.text)
+    else:
+        session.turns.append(Turn(one.person, [one.text]))

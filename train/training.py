@@ -60,7 +60,14 @@ def read_set(path: Path) -> list[list[dict[str, Any]]]:
     """
     try:
         lines = path.read_text("utf-8").splitlines()
-        conversations = [json.loads(line)["conversations"] for line in lines]
+        rows = [json.loads(line) for line in lines]
+        if rows and (form := _other_format(rows[0])):
+            raise UserError(
+                f"{path} is in the format {form}, and training here takes sharegpt.",
+                "Make the set again without --format (greenroom dataset --force), or run axolotl on this one yourself "
+                "(docs/training.md).",
+            )
+        conversations = [row["conversations"] for row in rows]
     except FileNotFoundError as error:
         raise UserError(f"there is no {path}.", "Make the set first: greenroom dataset") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -68,6 +75,12 @@ def read_set(path: Path) -> list[list[dict[str, Any]]]:
     if not conversations:
         raise UserError(f"{path} is empty.", "Import more, or hold out less: greenroom dataset --eval-share 0.05")
     return conversations
+
+
+def _other_format(row: Any) -> str | None:
+    """Which of the other formats of `greenroom dataset` a line is in (`train.dataset.formats`), or None."""
+    marks = {"segments": "chatml", "messages": "messages"}
+    return next((form for key, form in marks.items() if isinstance(row, dict) and key in row), None)
 
 
 def write_own_turns(dataset: Path, speaker: str, folder: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from persona.card import Card, Sampling, load_persona, load_personas, write_card
+from persona.card import Card, Context, Sampling, load_persona, load_personas, write_card
 from persona.errors import UserError
 
 
@@ -20,6 +20,13 @@ def test_a_card_is_read_back_as_written_and_only_by_its_owner(tmp_path: Path) ->
     assert persona.card == card
     assert persona.card.sampling.given() == {"temperature": 0.7}
     assert stat.S_IMODE((persona.folder / "persona.toml").stat().st_mode) == 0o600
+
+
+def test_context_is_there_only_where_it_was_trained(tmp_path: Path) -> None:
+    without = write_card(tmp_path / "a", Card(speaker="A", base="b"))
+    assert "context" not in (without.folder / "persona.toml").read_text()
+    for name, context in (("b", Context("telegram")), ("c", Context())):
+        assert write_card(tmp_path / name, Card(speaker="A", base="b", context=context)).card.context == context
 
 
 def test_the_owner_is_talked_to_by_default_and_the_owner_talks_to_somebody_else(tmp_path: Path) -> None:
@@ -38,6 +45,7 @@ def test_the_owner_is_talked_to_by_default_and_the_owner_talks_to_somebody_else(
         ('speaker = "A"', "base"),
         ('speaker = "\\u200b"\nbase = "b"', "no readable name"),
         ('speaker = "A"\nbase = "b"\nadaptor = "x"', "adaptor"),
+        ('speaker = "A"\nbase = "b"\n[context]\nplatforms = 2', "platforms"),
         ('speaker = "A"\nbase = "b"\n[sampling]\ntemperature = "hot"', "temperature"),
     ],
 )

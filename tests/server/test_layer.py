@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -10,6 +12,7 @@ import pytest
 from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
+from persona.card import Card, Context, write_card
 from server.layer import MAX_BODY_BYTES, PersonaLayer
 from server.roster import Roster
 
@@ -56,6 +59,14 @@ async def test_the_engine_gets_turns_the_speaker_and_the_personas_sampling(
     assert request["temperature"] == 0.9
     assert request["repetition_penalty"] == 1.1
     assert request["stop"] == ["!", "<|im_end|>"]
+
+
+async def test_the_context_turn_is_made_by_the_servers_clock(engine: Recorder, tmp_path: Path) -> None:
+    write_card(tmp_path / "in-context" / "john", Card(speaker="John", base="b", owner="Ann", context=Context("sms")))
+    layer = PersonaLayer(engine, Roster([tmp_path / "in-context"]), clock=lambda: datetime(2024, 1, 2, 0, 1))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(layer), base_url="http://endpoint") as client:
+        await ask(client)
+    assert engine.requests[0]["messages"][0] == {"role": "system", "content": "Ann, John · SMS · Tuesday 0h"}
 
 
 async def test_a_request_cannot_choose_whose_reply_is_opened(client: httpx.AsyncClient, engine: Recorder) -> None:

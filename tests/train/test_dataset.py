@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 import stat
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 
 from persona.errors import UserError
 from train.dataset import Options, Written, estimated_tokens, write_dataset
+from train.dataset.tally import PersonaTally
 from train.importing import import_paths
 from train.store import Store, open_store
 
@@ -29,7 +31,7 @@ def build(store: Store, tmp_path: Path) -> Build:
 
     def write(*personas: str, force: bool = False, **options: Any) -> list[Written]:
         given: dict[str, Any] = {"personas": personas, "min_messages": 1} | options
-        return write_dataset(store, tmp_path / "out", Options(**given), count_tokens=estimated_tokens, force=force)
+        return write_dataset(store, tmp_path / "out", Options(**given), force=force)
 
     return write
 
@@ -127,11 +129,27 @@ def test_the_card_tells_what_was_made(build: Build, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("ten_hours")
+def test_the_card_says_where_most_of_a_personas_sessions_were(
+    store: Store, build: Build, tmp_path: Path, whatsapp: Write
+) -> None:
+    chat = [f"[0{day}/02/2024, 10:00:0{n}] {who}: {day}" for day in (1, 2) for n, who in enumerate(("Bob", "Cy"))]
+    import_paths(store, [whatsapp(*chat, name="_chat.txt")])
+    build("Alice", "Cy", "Bob", eval_share=0)
+    card = json.loads((tmp_path / "out" / "card.json").read_bytes())
+    assert card["platforms"]["Alice"] == "telegram"
+    assert card["platforms"]["Cy"] == "whatsapp"
+    # Bob only ever opens: no session trains him.
+    assert card["platforms"]["Bob"] == ""
+    most = PersonaTally("Di", platforms=Counter({"whatsapp": 1, "signal": 2, "discord": 2}))
+    assert most.platform == "discord"
+
+
+@pytest.mark.usefixtures("ten_hours")
 def test_the_files_are_for_their_owner_alone(build: Build, tmp_path: Path) -> None:
     build("Alice")
     files = list((tmp_path / "out").iterdir())
     assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
-    assert sorted(path.name for path in files) == ["card.json", "eval.jsonl", "train.jsonl"]
+    assert sorted(path.name for path in files) == ["card.json", "eval.jsonl", "report.html", "train.jsonl"]
 
 
 def test_prompt_marks_in_text_and_names_are_neutralised(

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from tests.train.stored import sessions_of
 from train.forgetting import Forgotten
 from train.importing import import_paths
 from train.messages import Reading
 from train.people import exclude, people, person_named
-from train.sessions import sessions_of
 from train.store import Store, open_store
 
 Write = Callable[..., Path]

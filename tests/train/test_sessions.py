@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.train.stored import sessions_of
 from train.importing import import_paths
-from train.messages import ChatKind, Kind, Reading
-from train.sessions import Said, Session, as_said, sessions_of, split_sessions
+from train.messages import Kind, Reading
+from train.sessions import Said, Session, as_said, split_sessions
 from train.store import Store
 
 Write = Callable[..., Path]
@@ -126,4 +127,4 @@ def test_chats_are_never_joined(store: Store, telegram_chat: Write, telegram_row
         rows = [telegram_row(1), telegram_row(2, "Bob")]
         import_paths(store, [telegram_chat(rows, to=f"{chat}.json", id=chat, type=kind)])
     assert [len(sessions) for sessions in sessions_of(store)] == [1, 1]
-    assert len(list(sessions_of(store, kinds=frozenset({ChatKind.GROUP})))) == 1
+    assert len(list(sessions_of(store, chats="group"))) == 1

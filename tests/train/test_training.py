@@ -6,15 +6,21 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from persona.card import load_personas
+from persona.card import Context, load_personas
 from persona.errors import UserError
 from tests.endpoints import ROOT
+from train.dataset import Options, write_dataset
 from train.environment import training_environ, training_python
+from train.importing import import_paths
 from train.recipe import RECIPES, find_recipe, placed, read_recipe, write_recipe
+from train.register import context_of
+from train.store import Store
 from train.training import read_set, speakers_of, write_own_turns
 
 TALK = [
@@ -69,6 +75,41 @@ def test_a_broken_dataset_is_said_to_be_one(dataset: Path, text: str, said: str)
     (dataset / "train.jsonl").write_text(text)
     with pytest.raises(UserError, match=said):
         speakers_of(dataset)
+
+
+@pytest.mark.parametrize("form", ["chatml", "messages"])
+def test_a_set_in_a_format_for_other_trainers_says_so_in_one_line(
+    store: Store,
+    tmp_path: Path,
+    telegram_chat: Callable[..., Path],
+    telegram_row: Callable[..., dict[str, Any]],
+    form: Any,
+) -> None:
+    import_paths(store, [telegram_chat([telegram_row(1, "Bob"), telegram_row(2, "Alice")])])
+    write_dataset(store, tmp_path / "set", Options(("Alice",), min_messages=1, eval_share=0, format=form))
+    command = [sys.executable, "-m", "scripts.cli", "train", "smollm2-lora-cpu", "--dataset", str(tmp_path / "set")]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 2
+    (line,) = done.stderr.strip().splitlines()
+    assert f"train.jsonl is in the format {form}" in line
+    assert "greenroom dataset --force" in line
+
+
+def test_what_a_set_was_made_with_is_what_its_personas_are_given(
+    store: Store, tmp_path: Path, telegram_chat: Callable[..., Path], telegram_row: Callable[..., dict[str, Any]]
+) -> None:
+    import_paths(store, [telegram_chat([telegram_row(1, "Bob"), telegram_row(2, "Alice")])])
+    for context in (True, False):
+        options = Options(("Alice",), min_messages=1, eval_share=0, context=context)
+        write_dataset(store, tmp_path / "set", options, force=True)
+        assert context_of(tmp_path / "set")("Alice") == (Context("telegram") if context else None)
+
+
+def test_a_set_without_a_card_has_no_context_and_a_broken_card_is_said_to_be_one(dataset: Path) -> None:
+    assert context_of(dataset)("Ann") is None
+    (dataset / "card.json").write_text('{"options": 1}')
+    with pytest.raises(UserError, match=r"card\.json.*options"):
+        context_of(dataset)
 
 
 def test_the_link_that_the_documented_command_needs() -> None:

@@ -1,0 +1,98 @@
+"""Sessions on disk between the two passes of a dataset: an unnamed file in the private folder, gone with the process.
+
+Sessions lie one after another, chat by chat in the order they began, and are read back as often as sets are written.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from persona.errors import UserError
+from train.dataset.reading import ChatRow
+from train.sessions import Session
+
+_BLOCK = 1 << 20
+_TOLD_AFTER = 4096
+
+
+class ChatSpan(msgspec.Struct):
+    """The sessions of one chat in the spool: how many messages each holds, and where the held-out ones begin."""
+
+    chat: ChatRow
+    sizes: list[int]
+    first_eval: int
+    """The index of the first session that is held out; their number when none is."""
+
+
+class Spool:
+    """The sessions of every chat, written once and read in the same order."""
+
+    def __init__(self, folder: Path) -> None:
+        """Make the file in `folder`; a UserError when that cannot be."""
+        self.chats: list[ChatSpan] = []
+        self._encode = msgspec.msgpack.Encoder().encode
+        self._decode = msgspec.msgpack.Decoder(Session).decode
+        try:
+            # Open for as long as the spool is, which `close` ends.
+            self._file = tempfile.TemporaryFile(dir=folder, buffering=_BLOCK)  # noqa: SIM115
+        except OSError as error:
+            raise _cannot_write(folder, error) from error
+        self._folder = folder
+
+    def close(self) -> None:
+        """Let the file go."""
+        self._file.close()
+
+    def add(self, chat: ChatRow, sessions: Iterable[Session], eval_share: float) -> None:
+        """Write the sessions of a chat, which come in the order they began."""
+        sizes = []
+        try:
+            for session in sessions:
+                raw = self._encode(session)
+                self._file.write(len(raw).to_bytes(4, "little"))
+                self._file.write(raw)
+                sizes.append(session.messages)
+        except OSError as error:
+            raise _cannot_write(self._folder, error) from error
+        if sizes:
+            self.chats.append(ChatSpan(chat, sizes, first_held_out(sizes, eval_share)))
+
+    def read(self, told: Callable[[int, int], None] | None = None) -> Iterator[tuple[ChatSpan, Session, bool]]:
+        """Yield every session with its chat, and whether it is held out; `told` gets all messages, and those read."""
+        self._file.seek(0)
+        total = sum(sum(chat.sizes) for chat in self.chats)
+        waiting = 0
+        for chat in self.chats:
+            for index, messages in enumerate(chat.sizes):
+                size = int.from_bytes(self._file.read(4), "little")
+                yield chat, self._decode(self._file.read(size)), index >= chat.first_eval
+                waiting += messages
+                if told is not None and waiting >= _TOLD_AFTER:
+                    told(total, waiting)
+                    waiting = 0
+        if told is not None:
+            told(total, waiting)
+
+
+def first_held_out(sizes: list[int], eval_share: float) -> int:
+    """Return the index of the first of the newest sessions that are as near to the share of messages as they come.
+
+    Whole sessions are held out, and never the oldest. The share does not depend on whom a set is for: what is held out
+    for one persona is not trained on by another.
+    """
+    wanted = eval_share * sum(sizes)
+    best, best_miss, taken = len(sizes), wanted, 0
+    for first in range(len(sizes) - 1, 0, -1):
+        taken += sizes[first]
+        miss = abs(taken - wanted)
+        if miss < best_miss:
+            best, best_miss = first, miss
+    return best
+
+
+def _cannot_write(folder: Path, error: OSError) -> UserError:
+    return UserError(f"{folder} cannot be written to: {error.strerror}.", "Make room, or choose another with --data.")
