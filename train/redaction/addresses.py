@@ -11,46 +11,59 @@ from train.redaction.spans import Found, compact
 from train.redaction.stand_ins import other_character, written_like
 
 _STATES = """AL AK AZ AR CA CO CT DE FL GA HI ID IL IN IA KS KY LA ME MD MA MI MN MS MO MT NE NV NH NJ NM NY NC ND OH
-    OK OR PA
-RI SC SD TN TX UT VT VA WA WV WI WY DC PR AS GU MP VI FM MH PW AA AE AP"""
-# The street suffixes of USPS Publication 28, appendix C1, and British ones; short or everyday words among them only
-# count where every word has a capital.
+    OK OR PA RI SC SD TN TX UT VT VA WA WV WI WY DC PR AS GU MP VI FM MH PW AA AE AP"""
+# The street suffixes of USPS Publication 28, appendix C1, of AS 4590 (Australia), and British ones. Short or everyday
+# words among them only count where every word has a capital.
 _STRONG = """street st avenue ave road rd boulevard blvd lane ln terrace ter crescent cres close gardens gdns mews
-    parkway pkwy highway
-hwy turnpike expressway motorway freeway throughway alley circle cir court ct drive dr square sq"""
-_WEAK = """place pl way row walk hill park grove rise view views vale yard wharf quay green gate bank end side branch
-    bridge brook brooks
-burg burgs bypass camp canyon cape causeway center centers centre circles cliff cliffs club common corner corners
-course courts cove coves creek
-crest crossing crossroad curve dale dam divide drives estate estates extension extensions fall falls ferry field
-fields flat
-flats ford fords forest forge forges fork forks fort garden gateway glen glens greens groves harbor harbors haven
-heights hills
-hollow inlet island islands isle junction junctions key keys knoll knolls lake lakes land landing light lights loaf
-lock locks
-lodge loop mall manor manors meadow meadows mill mills mission mount mountain mountains neck orchard oval overpass parks
-parkways pass passage path pike pine pines plain plains plaza point points port ports prairie radial ramp ranch rapid
-rapids
-rest ridge ridges river road roads route rue run shoal shoals shore shores skyway spring springs spur spurs squares
-station
-stravenue stream streets summit terrace trace track trafficway trail trails tunnel underpass union unions valley valleys
-viaduct viaducts village villages ville vista walks wall ways well wells"""
+    parkway pkwy highway hwy turnpike expressway motorway freeway throughway alley circle cir court ct drive dr square
+    sq"""
+_WEAK = """nagar marg chowk path zila colony vihar bagh ganj puram layout enclave sector phase place pl way row walk
+    hill park grove rise view views vale yard wharf quay green gate bank end side branch
+    bridge brook brooks burg burgs bypass camp canyon cape causeway center centers centre circles cliff cliffs club
+    common corner corners course courts cove coves creek crest crossing crossroad curve dale dam divide drives estate
+    estates extension extensions fall falls ferry field fields flat flats ford fords forest forge forges fork forks
+    fort garden gateway glen glens greens groves harbor harbors haven heights hills hollow inlet island islands isle
+    junction junctions key keys knoll knolls lake lakes land landing light lights loaf lock locks lodge loop mall manor
+    manors meadow meadows mill mills mission mount mountain mountains neck orchard oval overpass parks parkways pass
+    passage path pike pine pines plain plains plaza point points port ports prairie radial ramp ranch rapid rapids rest
+    ridge ridges river road roads route rue run shoal shoals shore shores skyway spring springs spur spurs squares
+    station alleyway amble anchorage approach arcade artery basin bay beach bend block brace brae break broadway brow
+    byway centreway chase circlet circuit circus colonnade concourse copse corso courtyard cross crossway cruiseway
+    cutting dell deviation dip distributor driveway edge elbow entrance esplanade fairway follow footway foreshore
+    formation front frontage gap gates glade grange ground gully highroad interchange intersection laneway lees line
+    little lookout lower meander mew nook outlook parade parklands part pathway piazza plateau pocket promenade quad
+    quadrangle quadrant quays ramble range reach reserve retreat ridgeway right ring riverway riviera roadside roadway
+    ronde rosebowl rotary round siding slope sound stairs steps strand strip subway tarn thoroughfare tollway top tor
+    tower towers trailer triangle trunkway turn upper villas wade walkway wynd croft drove fold hollows lea maltings
+    paddock paddocks precinct shaw townhouse wood woods copse spinney keep holt hurst mead causey barn barns cottages
+    terraces stravenue stream streets summit terrace trace track trafficway trail trails tunnel underpass union unions
+    valley valleys viaduct viaducts village villages ville vista walks wall ways well wells"""
 _SUFFIXES = dict.fromkeys(_WEAK.split(), True) | dict.fromkeys(_STRONG.split(), False)
 """Words that end the name of an English street, and whether they need capitals."""
 _UNIT = (
-    r"(?:,?\s{1,2}(?:apt|apartment|suite|ste|unit|flat|floor|fl|room|rm|bldg|po box)\b\.?\s?#?\s?\w{1,6}|"
-    r",?\s?#\s?\w{1,6})"
+    r"(?:,?\s{1,2}(?:apt|apartment|suite|ste|unit|flat|floor|fl|room|rm|bldg|po box|rd)\b\.?\s?#?\s?\w{0,3}\d\w{0,3}|"
+    r",?\s{1,2}(?:apt|apartment|suite|ste|unit|flat)\b\.?\s?\w(?!\w)|,?\s?#\s?\w{1,6})"
 )
 _UK_POSTCODE = r"(?:GIR ?0AA|[A-Z]{1,2}\d[A-Z\d]? ?\d[ABD-HJLNP-UW-Z]{2})"
 _CITY = r"(?:[A-ZÀ-Þ][\w'’.-]{1,25}(?: [A-ZÀ-Þ][\w'’.-]{1,25}){0,2})"
 _STATE = rf"(?:{'|'.join(_STATES.split())})"
 _US_TAIL = rf"(?:,?\s{{1,2}}{_CITY})?,?\s{{1,2}}{_STATE},?\s{{1,2}}\d{{5}}(?:-\d{{4}})?(?!\d)"
 _UK_TAIL = rf"(?:,?\s{{1,2}}{_CITY}){{0,2}},?\s{{1,2}}{_UK_POSTCODE}(?!\w)"
+_HOME = (
+    r"(?:(?:h|house|plot|door|shop|flat)\.?\s?no\.?\s?\d{1,5},?\s{1,2}|(?:flat|apt\.?|apartment|unit|suite|"
+    r"studio|level|floor|room)\s\w{1,5},?\s{1,2})"
+)
 _ENGLISH = re.compile(
-    r"(?<![\w.,:/$€£₽#-])(?:(?:flat|apt\.?|apartment|unit|suite|studio)"
-    r"\s\w{1,5},?\s{1,2})?\d{1,6}(?:-\d{1,6})?\s?[A-Za-z]?(?:/\d{1,4})?,?\s{1,2}"
-    r"((?:(?:[NSEW]{1,2}\b\.?|[^\W\d_][\w'’.-]{0,24}|\d{1,3}(?:st|nd|rd|th)\b)"
-    r"[^\S\n]{1,2}){0,4}?[^\W\d_][\w'’-]{0,24}|(?:\d{1,3}(?:st|nd|rd|th)\s)(?:[^\W\d_]{2,12}))(?![\w'’])\.?",
+    r"(?<![\w.,:/$€£₽#-])"
+    rf"(?:(?:{_HOME})?\d{{1,6}}(?:-\d{{1,6}})?\s?[A-Za-z]?(?:/\d{{1,4}})?,?\s{{1,2}}|{_HOME})(?=[^\W\d_]|"
+    rf"\d{1, 3}(?:st|nd|rd|th)\b)",
+    re.I,
+)
+# Where somebody lives or goes to: after it a number and words with capitals are an address whatever the last one is.
+_ENGLISH_CUE = re.compile(
+    r"\b(?:liv(?:e|es|ed|ing)|mov(?:e|ed|ing)|address|parcel|package|deliver\w*|pick \w{2,4} up|come over|home|"
+    r"house|flat|"
+    r"ship\w*|located|new place|reside\w*|staying|uber|taxi)\b[^\n]{0,24}\Z",
     re.I,
 )
 _ENGLISH_WORD = re.compile(r"[^\s,]+")
@@ -71,25 +84,33 @@ _GERMAN = re.compile(
 )
 _GERMAN_TAIL = re.compile(rf",?\s{{1,2}}(?:[AD]-)?\d{{4,5}}\s{{1,2}}{_CITY}")
 
+_ROMANCE_KINDS = """c. rue avenue av ave avda avenida boulevard bd blvd place chemin impasse allée allées quai route
+    cours
+    passage faubourg square sentier ruelle venelle promenade rond-point calle c/ cl plaza pza paseo camino carrera
+    pasaje ronda travesía callejón glorieta cuesta vial urbanización alameda acceso rambla pasadizo cañada vía plazuela
+    callejuela sendero costanilla corredera barrio polígono via viale v.le piazza p.za corso c.so vicolo largo strada
+    piazzale contrada borgo rotonda canale stretto incrocio salita viottolo lungomare lungotevere rua r travessa praça
+    estrada rodovia vila viela praceta beco ladeira loteamento condomínio azinhaga calçada"""
+_ROMANCE_NUMBER = r",?\s{0,2}(?:[nN][ºo°.]{1,2}\s?|numero\s|número\s)?\d{1,4}(?:\s?[A-Za-z](?!\w)|/\d{1,3}| bis| ter)?"
+_ROMANCE_AHEAD = r"(?<!\w)(?:(?:n[ºo°.]{0,2}\s?)?\d{1,4}(?:\s?(?:bis|ter|quater|[A-Z])\b)?,?\s{1,2})"
+_PARTICLES = """de del della delle dello dei degli di da das do dos du des la las le les los el san santa saint
+    sainte i y
+e ao à""".split()
 _ROMANCE = re.compile(
-    r"(?<!\w)(?:(?:n[ºo°.]{0,2}\s?)?\d{1,4}(?:\s?(?:bis|ter|quater|[A-Z])\b)?,?\s{1,2})?"
-    r"(?P<kind>rue|avenue|av\.|av|avda\.?|ave|avenida|boulevard|bd|blvd|place|chemin|impasse|allée|allées|quai|"
-    r"route|cours|passage|faubourg|"
-    r"calle|c/|cl|plaza|pza\.?|paseo|pº|p\.º|camino|carrera|pasaje|ronda|travesía|callejón|glorieta|cuesta|vial|"
-    r"urbanización|alameda|acceso|"
-    r"via|viale|v\.le|piazza|p\.za|corso|c\.so|vicolo|largo|strada|piazzale|contrada|borgo|rotonda|canale|stretto|"
-    r"incrocio|"
-    r"rua|r\.|travessa|praça|estrada|rodovia|vila|viela|praceta|beco|ladeira|loteamento|condomínio)\s?"
-    r"(?P<name>(?:(?:(?:de|del|della|delle|dello|dei|degli|di|da|das|do|dos|du|des|la|las|le|les|los|el|l['’]|d['’]|"
-    r"dell['’]|san|santa|saint|sainte|i|y|e)[\s-]?|"
-    r"\d{1,2} (?=de |di |[A-ZÀ-Þa-z]{4,9} )|[A-ZÀ-Þ][\w'’.-]{0,24}[\s-]?)){1,8})"
-    r"(?P<number>,?\s{0,2}(?:n[ºo°.]{1,2}\s?|nº\s?|numero\s|número\s)?\d{1,4}(?:\s?[A-Za-z](?!\w)|/\d{1,3}| bis|"
-    r" ter)?)?(?!\w)",
-    re.I,
+    rf"{_ROMANCE_AHEAD}?(?<!\w)(?P<kind>(?i:{'|'.join(map(re.escape, sorted(_ROMANCE_KINDS.split(), key=len)[::-1]))}))"
+    r"(?!\w)\.?\s?"
+    rf"(?P<name>(?:(?:{'|'.join(_PARTICLES)})[\s-]|(?:[lLdD]|dell|dall|all)['’]|\d{{1,2}} (?=[^\W\d_]{{4,9}} )|"
+    r"[A-ZÀ-ÖØ-Þ][\w'’.-]{0,24}[\s-]?){1,8})"
+    rf"(?<![\s-])(?P<number>{_ROMANCE_NUMBER})?(?![\w:]|\.\d)"
+)
+# All in small letters: only where nothing else can be meant.
+_ROMANCE_SMALL = re.compile(
+    rf"(?<!\w)(?:{_ROMANCE_AHEAD})?(?:rue|boulevard|calle|avenida|plaza|paseo|viale|piazza|vicolo|rua|praça|travessa)"
+    r"(?:\s[a-zß-ÿ'’-]{2,20}){1,4}?,?\s\d{1,4}(?![\w:%€$]|[.,]\d)"
 )
 _ROMANCE_TAIL = re.compile(
-    rf"(?:,?\s{{1,2}}(?:Apt\.|Apto\.?|Appartamento|Piso|Puerta|Esc\.|piso|étage|int\.|Int\.|piano|andar|bloco)"
-    rf"\s{{0,2}}\w{{1,4}}){{0,2}}(?:,?\s{{1,2}}\d{{4,5}}(?:-\d{{3}})?,?\s{{1,2}}{_CITY})?"
+    r"(?:,?\s{1,2}(?i:apt|apto|appartamento|piso|puerta|esc|étage|int|piano|andar|bloco)\b\.?\s{0,2}\w{1,4}){0,2}"
+    rf"(?:,?\s{{1,2}}\d{{4,5}}(?:-\d{{3}})?,?\s{{1,2}}{_CITY})?"
 )
 
 _R = r"[а-яё]"
@@ -99,11 +120,14 @@ _STREET = (
     r"бульвар(?:а|е)?|б-р|бул\.|бульв\.|пл(?:ощад(?:ь|и)|\.)|алле(?:я|е|и|ю)|алл\.|туп(?:ик(?:а|е)?|\.)|м-н|мкр\.?|"
     r"мкрн\.?|микрорайон(?:е)?|лини(?:я|и|ю)|тракт|спуск|ст\.)"
 )
-_WORD = r"(?:\d{1,3}-(?:й|я|ая|ой|го|ый)|\d{1,2} (?=[А-ЯЁа-яё]{3})|[А-ЯЁ]\.|[А-ЯЁа-яё][А-Яа-яёЁ-]{1,24})"
+_WORD = (
+    r"(?:\d{1,3}-(?:й|я|ая|ой|го|ый)|\d{1,2}(?= [А-ЯЁа-яё]{3})|(?:[А-ЯЁ]\.\s?){1,2}[А-ЯЁ][а-яё-]{1,24}|"
+    r"[А-ЯЁа-яё][А-Яа-яёЁ-]{1,24})"
+)
 _HOUSE = (
     r",?\s{0,2}(?:(?:д(?:ом|оме)?\.?|влад\.?|вл\.?)"
     r"\s{0,2}№?\s?)?\d{1,4}(?:\s?[а-еА-Е](?!\w))?(?:\s?[/-]\s?\d{1,4}[а-еА-Е]?)?"
-    r"(?:,?\s{0,2}(?:к(?:орп(?:ус|\.)?|\.)?|стр(?:оение|\.)?|с\.?)\s{0,2}\d{1,3}){0,2}"
+    r"(?:,?\s{0,2}(?:к(?:орп(?:ус|\.)?|\.)?|стр(?:оение|\.)?|с\.?)\s{0,2}\d{1,4}(?:/\d{1,3})?){0,2}"
 )
 _FLAT = (
     r"(?:,?\s{0,2}(?:кв(?:артира|артире|\.)?|оф(?:ис|\.)?|под(?:ъезд|ъезде|\.)?|эт(?:аж|аже|\.)?|ком(?:ната|н|"
@@ -167,6 +191,8 @@ def find_addresses(text: str, found: Found) -> None:
     for match in _ROMANCE.finditer(text):
         _add_romance(match, found)
     _find_english(text, found)
+    for match in _ROMANCE_SMALL.finditer(text):
+        found.add(match.start(), match.end(), "address")
     for pattern in (_TAILS, _BOX):
         for match in pattern.finditer(text):
             if any(map(str.isdigit, match[0])):
@@ -174,49 +200,50 @@ def find_addresses(text: str, found: Found) -> None:
 
 
 def _add_romance(match: re.Match[str], found: Found) -> None:
-    text = match.string
-    ahead = text[match.start() : match.start("kind")].strip()
-    if not ahead and not match["number"]:
+    ahead = match.string[match.start() : match.start("kind")].strip()
+    before = match.string[max(0, match.start() - 30) : match.start()].split(" ")[-2:]
+    if not ahead and len(before) == 2 and not before[1] and before[0][:1].isupper():
+        # "Joshua Avenue": an English street, whose kind comes last.
         return
-    # A name has a capital, unless all of the message is in small letters and the number leaves no doubt.
-    if not any(map(str.isupper, match["name"])):
+    if not (ahead or match["number"]) or not any(map(str.isupper, match["name"])):
         return
-    end = match.end() if match["number"] else match.start("name") + len(match["name"].rstrip(" ,-"))
-    tail = _ROMANCE_TAIL.match(text, end)
-    found.add(match.start(), tail.end() if tail else end, "address")
+    tail = _ROMANCE_TAIL.match(match.string, match.end())
+    found.add(match.start(), tail.end() if tail else match.end(), "address")
 
 
 def _find_english(text: str, found: Found) -> None:
-    at = 0
-    while match := _ENGLISH.search(text, at):
-        at = match.start() + 1
-        while at < len(text) and text[at].isalnum():
-            at += 1
+    for match in _ENGLISH.finditer(text):
         end = _english_end(match)
-        if end is None:
-            continue
-        tail = _ENGLISH_TAIL.match(text, end)
-        stop = tail.end() if tail else end
-        if found.add(match.start(), stop, "address"):
-            at = stop
+        if end is not None:
+            tail = _ENGLISH_TAIL.match(text, end)
+            found.add(match.start(), tail.end() if tail else end, "address")
 
 
 def _english_end(match: re.Match[str]) -> int | None:
-    """Return where the street's suffix ends, among the up to five words after the number; None when there is none."""
-    text, begin = match.string, match.start(1)
-    words: list[tuple[str, int]] = []
+    """Return where a street ends, among the words after its number; None when there is none."""
+    text, begin = match.string, match.end()
+    words: list[str] = []
+    street = names = 0
     for word in _ENGLISH_WORD.finditer(text, begin, min(len(text), begin + 120)):
-        if len(words) == 6 or "\n" in text[begin : word.start()]:
-            return None
-        words.append((word[0].rstrip(".,;:!?)"), word.end() - len(word[0]) + len(word[0].rstrip(",;:!?)"))))
-        weak = _SUFFIXES.get(words[-1][0].casefold())
-        if len(words) > 1 and weak is not None and _is_street([one for one, _ in words], weak):
-            end = words[-1][1]
+        name = word[0].rstrip(".,;:!?)")
+        if len(words) == 6 or not name or "\n" in text[begin : word.start()]:
+            break
+        words.append(name)
+        end = word.start() + len(name)
+        weak = _SUFFIXES.get(name.casefold())
+        if len(words) > 1 and weak is not None and _is_street(words, weak):
             # The full stop of "St." is its own, unless the sentence ends there too.
-            return end - 1 if text[end - 1] == "." and len(words[-1][0]) > 4 else end
-        if word[0].endswith((",", ";", "!", "?")):
-            return None
-    return None
+            street = end + (text[end : end + 1] == "." and len(name) < 5)
+        elif street:
+            break
+        elif len(words) < 4 and all(one.istitle() and one.isalpha() for one in words):
+            names = end
+        if (len(name) < len(word[0]) and street != word.end()) or text[word.end() : word.end() + 1] == ",":
+            break
+    if street or not names:
+        return street or None
+    told = match[0][0].isalpha() or _ENGLISH_CUE.search(text, max(0, match.start() - 60), match.start())
+    return names if told else None
 
 
 _NOT_A_STREET = frozenset(

@@ -58,12 +58,12 @@ _NO_NAMES = frozenset(
     """mom mum mummy mommy mama mother dad daddy papa father grandma grandpa granny nana gran aunt auntie uncle cousin
     bro brother sis sister son daughter wife husband hubby wifey babe baby honey love boss work office home landlord
     neighbour neighbor doctor dentist plumber teacher coach taxi support service the and new old deleted account user
-    telegram whatsapp unknown private number group chat admin bot channel mr mrs ms miss dr prof sir jr sr phd
-    von van der den del des dela las los bin ibn abu ter ten zum zur san the saint
-    мама мамочка мамуля папа папочка бабушка баба дедушка дед тётя тетя дядя брат братик сестра сестрёнка муж жена сын
-    дочь дочка любимый любимая любовь моя мой зая зайка котик солнышко доктор врач босс шеф работа дом сосед соседка
-    такси сервис поддержка удалённый аккаунт удаленный группа чат бот канал админ новый новая старый коллега
-    mutti vati oma opa tante onkel bruder schwester papà papá mamá maman tía tío abuela abuelo nonna nonno""".split()
+    telegram whatsapp unknown private number group chat admin bot channel mr mrs ms miss dr prof sir jr sr phd von van
+    der den del des dela las los bin ibn abu ter ten zum zur san the saint мама мамочка мамуля папа папочка бабушка
+    баба дедушка дед тётя тетя дядя брат братик сестра сестрёнка муж жена сын дочь дочка любимый любимая любовь моя мой
+    зая зайка котик солнышко доктор врач босс шеф работа дом сосед соседка такси сервис поддержка удалённый аккаунт
+    удаленный группа чат бот канал админ новый новая старый коллега mutti vati oma opa tante onkel bruder schwester
+    papà papá mamá maman tía tío abuela abuelo nonna nonno""".split()
 ) - {"love", "любовь"}
 _SPECIAL = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ı": "i", "æ": "ae", "œ": "oe", "ё": "е", "ð": "d", "þ": "th"})
 _WORD = re.compile(r"[^\W_]+")
@@ -73,13 +73,17 @@ _USERNAME = re.compile(r"@?(?=[^\s]*[0-9_.]|@)[A-Za-z0-9_](?:[\w.-]{0,40})[A-Za-
 SPACELESS = re.compile("[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 
 
-@cache
-def _plain(char: str) -> str:
-    """Return a letter without its accents, as it is compared; Russian "й" is a letter of its own."""
-    if char in "йЙ":
-        return "й"
-    folded = unicodedata.normalize("NFKD", char.casefold())
-    return _ACCENTS.sub("", folded).translate(_SPECIAL)
+class _Plain(dict[int, str]):
+    """Letters without their accents, as they are compared; Russian "й" is a letter of its own."""
+
+    def __missing__(self, code: int) -> str:
+        char = chr(code)
+        folded = "й" if char in "йЙ" else _ACCENTS.sub("", unicodedata.normalize("NFKD", char.casefold()))
+        self[code] = plain = folded.translate(_SPECIAL)
+        return plain
+
+
+_PLAIN = _Plain()
 
 
 def fold(text: str) -> str:
@@ -88,12 +92,12 @@ def fold(text: str) -> str:
         return text.lower()
     if _ACCENTS.search(text):
         text = unicodedata.normalize("NFC", text)
-    return "".join(char if char < "\x80" else _plain(char) for char in text.casefold())
+    return text.casefold().translate(_PLAIN)
 
 
 def script_of(word: str) -> str:
     """Return `latin`, `russian` or `other`, by the first letter."""
-    first = _plain(word[:1])[:1]
+    first = fold(word[:1])[:1]
     if "a" <= first <= "z":
         return "latin"
     return "russian" if "а" <= first <= "я" else "other"

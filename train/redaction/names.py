@@ -20,6 +20,7 @@ from train.redaction.stand_ins import plain_stand_in
 _TOKEN = re.compile("(?:[^\\W_][\u0300-\u036f]*)+")
 _NEIGHBOURS = re.compile(r"[ \u00a0-]{1,2}|\. ")
 _TWO_CAPITALS = re.compile(r"[^\W\d_a-zа-я]\w*[ -][^\W\d_a-zа-я]")
+_PARTICLE = re.compile(r"[ODLМДОЛodlдол]['’](?=\w\w)")
 _MAX_REMEMBERED = 200_000
 
 
@@ -177,7 +178,7 @@ class Names:
                 if 0 <= near < len(tokens) and _are_neighbours(text, token, tokens[near])
             ]
             if self._is_name(text, token, beside):
-                found.add(token.start, token.end, "name")
+                found.add(token.start - 2 * _has_particle(text, token), token.end, "name")
 
     def _add_username_span(self, text: str, token: _Token, username: str, found: Found) -> None:
         # A username can begin with an underscore, which no token does.
@@ -210,7 +211,10 @@ class Names:
         return any(self._are_forgotten(text, one, two) for one, two in pairs)
 
     def _stands_for_a_name(self, text: str, token: _Token) -> bool:
-        return not self._is_word(token.key) or is_meant(text, token.start, token.end)
+        written = text[token.start : token.end].lower()
+        # "Тёма" is somebody, "тема" is something.
+        word = written if "ё" in written else token.key
+        return not self._is_word(word) or is_meant(text, token.start, token.end)
 
     def _is_word(self, key: str) -> bool:
         known = self._words.get(key)
@@ -222,7 +226,7 @@ class Names:
         """Return what takes the place of a name or a username."""
         if span.kind == "username":
             return plain_stand_in(self._key, "username", span.value)
-        key = fold(span.value)
+        key = fold(_PARTICLE.sub("", span.value))
         known = self._forms.get(key)
         return self._stand_ins.written(known.form if known else _guessed(key), span.value)
 
@@ -242,6 +246,12 @@ def _shown_forms(shown: Sequence[KnownPerson]) -> tuple[dict[str, frozenset[int]
 def _are_neighbours(text: str, one: _Token, two: _Token) -> bool:
     first, second = (one, two) if one.start < two.start else (two, one)
     return _NEIGHBOURS.fullmatch(text, first.end, second.start) is not None
+
+
+def _has_particle(text: str, token: _Token) -> bool:
+    """Return whether "O'" or "D'" stands before a token."""
+    start = token.start - 2
+    return start >= 0 and _PARTICLE.match(text, start) is not None and not (start and text[start - 1].isalnum())
 
 
 def _is_inside_word(text: str, at: int) -> bool:

@@ -9,13 +9,13 @@ from contextlib import suppress
 from functools import lru_cache
 
 import phonenumbers
-from stdnum import iban, isbn, luhn
+from stdnum import isbn, luhn
 from stdnum.br import cpf
 from stdnum.de import idnr
 from stdnum.es import dni, nie
 from stdnum.fr import nir
+from stdnum.iso7064 import mod_97_10 as iban_check
 from stdnum.it import codicefiscale
-from stdnum.us import ssn
 
 from train.redaction.spans import Found, compact
 from train.redaction.stand_ins import phone_tail
@@ -24,7 +24,7 @@ from train.redaction.stand_ins import phone_tail
 _REGIONS = ("US", "RU", "GB", "DE", "FR", "ES", "IT", "UA", "PL", "NL", "BR", "PT", "AT", "CH", "IN", "AU")
 
 _GAP = r"[ \u00a0\u2007\u2009\u202f]"
-_CARD = re.compile(rf"(?<![\w])(?<!\d[-.,])\d(?:(?:{_GAP}|-)?\d){{12,18}}(?![\w])(?!(?:{_GAP}|-)\d)")
+_CARD = re.compile(rf"(?<![\w])(?<!\d[-.,])\d(?:(?:{_GAP}|-)?\d){{11,18}}(?![\w])(?!(?:{_GAP}|-)\d)")
 _FOURS = re.compile(r"\d{4}\D\d{4}\D\d{4}\D\d{4}|\d{4}\D\d{6}\D\d{5}|\d{4}\D\d{4}\D\d{4}\D\d{4}\D\d{3}")
 _CARD_CUE = re.compile(
     r"\b(?:card|visa|mastercard|amex|карт[аыуе]|картой|мир|karte|kreditkarte|tarjeta|carte|carta|cartão)\b", re.I
@@ -52,8 +52,11 @@ _PHONE = re.compile(
 _EXTENSION = re.compile(rf"{_GAP}?(?:x|ext\.?|доб\.?|вн\.?){_GAP}?\d{{1,6}}\Z")
 _PART = re.compile(r"[^ \u00a0\u2007\u2009\u202f]+")
 _PHONE_CUE = re.compile(
-    r"\b(?:phone|tel|tell?e?phone?|mobile?|mob|cell|call|ring|text|sms|dial|reach|number|whats ?app|viber|signal|"
-    r"fax|тел|телефон\w*|номер\w*|номерок|моб\w*|звони\w*|позвони\w*|набер\w+|набрать|перезвони\w*|вотсап\w*|"
+    r"\b(?:phone|tel|tell?e?phone?|mobile?|mob|cell|call|ring|text|sms|dial|reach|number|whats ?app|numbers|phones|"
+    r"viber|signal|"
+    r"fax|landline|contact|dial\w*|gave me|save|sim|emergenc\w*|тел|телефон\w*|номер\w*|номерок|моб\w*|звони\w*|"
+    r"позвони\w*|набер\w+|набрать|перезвони\w*|"
+    r"вотсап\w*|"
     r"ватсап\w*|вайбер\w*|"
     r"смс\w*|handy\w*|telefon\w*|nummer|ruf|anrufen|téléphone|tél|numéro|portable|appelle\w*|móvil|movil|teléfono|"
     r"telefono|"
@@ -61,7 +64,8 @@ _PHONE_CUE = re.compile(
     re.I,
 )
 _NO_PHONE_CUE = re.compile(
-    r"(?:\b(?:order|invoice|ticket|tracking|track|isbn|issn|ean|upc|sku|ref|reference|serial|build|version|timestamp|"
+    r"(?:\b(?:order|parcel|package|shipment|delivery|invoice|ticket|tracking|track|isbn|issn|ean|upc|sku|ref|"
+    r"reference|serial|build|version|timestamp|"
     r"unix|epoch|id|uid|pid|case|booking|flight|item|article|part|page|pages|postal|zip|account|acct|"
     r"заказ\w*|сч[её]т\w*|накладн\w*|трек\w*|артикул\w*|билет\w*|рейс\w*|договор\w*|верси\w*|стр|заявк\w*|посылк\w*|"
     r"bestell\w*|rechnung\w*|sendung\w*|commande|facture|pedido|factura|ordine|fattura|encomenda)"
@@ -84,7 +88,7 @@ _THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:([ .,\u00a0\u2009\u202f])\d{3})(?:\1\d{
 _GROUPS = {
     # How people group numbers of North America, Russia, and what is left out of both at home.
     (3, 3, 4), (1, 3, 3, 4), (1, 3, 3, 2, 2), (3, 3, 2, 2), (3, 2, 2), (1, 3, 7), (1, 3, 3, 2), (1, 3, 2, 2, 3),
-    (1, 4, 2, 2, 2), (1, 4, 3, 3), (4, 2, 2, 2), (2, 4, 5), (2, 5, 4), (2, 4, 4), (5, 5), (3, 2, 2, 3), (5, 4),
+    (1, 4, 2, 2, 2), (1, 4, 3, 3), (4, 2, 2, 2), (2, 4, 5), (2, 5, 4), (2, 4, 4), (5, 5), (3, 2, 2, 3), (5, 4), (3, 7),
 }  # fmt: skip
 
 
@@ -95,32 +99,48 @@ def find_cards(text: str, found: Found) -> None:
         if not digits.isascii() or len(set(digits)) < 2:
             continue
         grouped = _FOURS.fullmatch(match[0]) is not None
-        if digits[0] not in "23456" and not grouped:
-            continue
-        before = text[max(0, match.start() - 30) : match.start()]
-        if grouped or luhn.is_valid(digits) or (len(digits) >= 15 and _CARD_CUE.search(before)):
-            if isbn.is_valid(digits) or (
-                digits[0] not in "23456" and not luhn.is_valid(digits) and not _CARD_CUE.search(before)
-            ):
-                continue
+        before = text[max(0, match.start() - 40) : match.start()].rpartition("\n")[2]
+        if _is_card(digits, grouped, before):
             found.add(match.start(), match.end(), "card")
+
+
+def _is_card(digits: str, grouped: bool, before: str) -> bool:
+    """Return whether digits are a card's: cards of people begin with 2 to 6, and pass Luhn's check."""
+    told = _CARD_CUE.search(before) is not None
+    right = luhn.is_valid(digits)
+    if not told and (_NO_PHONE_CUE.search(before) or isbn.is_valid(digits)):
+        return False
+    if digits[0] not in "23456":
+        # 81 is UnionPay's too, 1800 is JCB's.
+        return (right and (grouped or digits.startswith(("81", "1800")))) or (told and (grouped or len(digits) >= 15))
+    if len(digits) == 12:
+        # The shortest ones are of Maestro.
+        return right and digits[0] in "56"
+    return grouped or right or (told and len(digits) >= 15)
 
 
 def find_ibans(text: str, found: Found) -> None:
     """Find IBANs of every country, in any case and grouping: whose check digits are right, or that are grouped."""
     for match in _IBAN.finditer(text):
-        length = _IBAN_LENGTHS.get(match[0][:2].upper())
-        end = _end_of(match[0], length) if length else None
-        if end is None:
+        end = _iban_end(match)
+        if end is not None:
+            found.add(match.start(), end, "iban")
+
+
+def _iban_end(match: re.Match[str]) -> int | None:
+    """Return where an IBAN ends; None where there is none. A right one of a wrong length is taken for one too."""
+    text, known = match.string, _IBAN_LENGTHS.get(match[0][:2].upper())
+    if known is None:
+        return None
+    for length in (known, *range(34, 14, -1)):
+        end = _end_of(match[0], length)
+        if end is None or text[match.start() + end : match.start() + end + 1].isalnum():
             continue
-        value = match[0][:end]
-        whole = match.start() + end
-        if text[whole : whole + 1].isalnum():
-            continue
-        known = compact(value)
-        mistyped = value[:2].isupper() and sum(map(str.isdigit, known)) >= 10
-        if iban.is_valid(known.upper(), check_country=False) or mistyped:
-            found.add(match.start(), whole, "iban")
+        value = compact(match[0][:end])
+        mistyped = length == known and match[0][:2].isupper() and sum(map(str.isdigit, value)) >= 10
+        if mistyped or iban_check.is_valid(value[4:] + value[:4]):
+            return match.start() + end
+    return None
 
 
 def _end_of(text: str, count: int) -> int | None:
@@ -137,18 +157,34 @@ def find_phones(text: str, found: Found) -> None:
     for match in _PHONE.finditer(text):
         extension = _EXTENSION.search(match[0])
         stem = match[0][: extension.start()] if extension else match[0]
-        parts = [(part.start(), part.end()) for part in _PART.finditer(stem)]
+        parts = [(match.start() + part.start(), match.start() + part.end()) for part in _PART.finditer(stem)]
         first = 0
         while first < len(parts):
-            for last in range(min(len(parts), first + 8), first, -1):
-                start, end = match.start() + parts[first][0], match.start() + parts[last - 1][1]
-                if _is_phone(text, start, end):
-                    ends = match.end() if extension and last == len(parts) else end
-                    found.add(start, ends, "phone")
-                    first = last
-                    break
-            else:
-                first += 1
+            last = _last_part(text, parts, first)
+            if last:
+                ends = match.end() if extension and last == len(parts) else parts[last - 1][1]
+                found.add(parts[first][0], ends, "phone")
+            first = last or first + 1
+
+
+def _last_part(text: str, parts: list[tuple[int, int]], first: int) -> int:
+    """Return up to which part, of digits between spaces, the number goes that begins with `first`; 0 if none does."""
+    begin = parts[first][0]
+    lasts = range(min(len(parts), first + 8), first, -1)
+    if text[begin] in "+(" and text[begin : begin + 2].strip("(").startswith("+"):
+        # Two numbers in a row are two: a country's numbers have so many digits and no more.
+        for last in lasts:
+            digits = compact(text[begin : parts[last - 1][1]])
+            if _is_valid(digits) and _is_phone(text, begin, parts[last - 1][1]):
+                return last
+    return next((last for last in lasts if _is_phone(text, begin, parts[last - 1][1])), 0)
+
+
+@lru_cache(maxsize=4096)
+def _is_valid(digits: str) -> bool:
+    with suppress(phonenumbers.NumberParseException):
+        return phonenumbers.is_valid_number(phonenumbers.parse(f"+{digits}"))
+    return False
 
 
 def _is_phone(text: str, start: int, end: int) -> bool:
@@ -177,22 +213,26 @@ def _is_phone(text: str, start: int, end: int) -> bool:
 def _is_national(value: str, digits: str, cue: bool) -> bool:
     """Return whether digits without a plus are a phone number, by their grouping, beginning, and a word before."""
     groups = tuple(map(len, re.findall(r"\d+", value)))
-    if len(groups) == 2 and "." in value and digits[0] != "0":
-        return False
     if _THOUSANDS.fullmatch(value) and not (cue and len(digits) >= 9):
-        return len(digits) == 9 and " " in value and value[0] in "6789" and not value.endswith("00")
+        return len(digits) == 9 and " " in value and value[0] in "26789" and not value.endswith("00")
     if cue and 7 <= len(digits) <= 13:
         return True
+    if len(groups) == 2 and "." in value and digits[0] != "0":
+        return False
     if "(" in value:
         return 7 <= len(digits) <= 13
     if len(groups) == 1:
         return _is_valid_somewhere(digits)
     if digits[0] == "0":
-        return 9 <= len(digits) <= 12
-    if len(digits) == 11 and digits[0] in "78" and digits[1] in "3489":
+        return 9 <= len(digits) <= 12 and not value.startswith("0.")
+    if "/" in value:
+        # "15327/15327" is a part of a whole.
+        return False
+    if len(digits) == 11 and digits[0] in "78":
         return True
-    if groups == (3, 4):
-        return digits.startswith("555")
+    if groups in ((3, 4), (4, 4)):
+        # Within one town, or in a small country; not from one year or round number to another.
+        return not any(part.endswith("00") or 1900 <= int(part) < 2100 for part in re.findall(r"\d+", value))
     if groups == (3, 2, 2):
         return "-" in value
     return groups in _GROUPS and (groups[0] > 1 or digits[0] in "178") and len(digits) >= 9
@@ -201,17 +241,15 @@ def _is_national(value: str, digits: str, cue: bool) -> bool:
 @lru_cache(maxsize=4096)
 def _is_valid_somewhere(digits: str) -> bool:
     """Return whether digits in one piece are a number that somebody can have."""
-    if len(digits) == 11 and digits[0] in "78":
-        return digits[1] in "3489"
+    if (len(digits) == 11 and digits[0] in "78") or (len(digits) == 10 and digits[0] not in "01"):
+        return True
+    if len(digits) in (8, 9) and digits[0] != "0":
+        return not digits.endswith("00") and not digits.startswith(("19", "20"))
     regions: tuple[str, ...] = ()
-    if len(digits) == 10 and digits[0] != "0":
-        regions = ("US", "RU") if digits[0] != "1" else ()
-    elif len(digits) == 11 and digits[0] == "1":
+    if len(digits) == 11 and digits[0] == "1":
         regions = ("US",)
     elif digits[0] == "0" and 9 <= len(digits) <= 12:
         regions = _REGIONS
-    elif len(digits) == 9 and digits[0] in "6789":
-        regions = ("ES", "PT")
     for region in regions:
         with suppress(phonenumbers.NumberParseException):
             if phonenumbers.is_valid_number(phonenumbers.parse(digits, region)):
@@ -242,7 +280,7 @@ def country_digits(value: str) -> int:
     return 0
 
 
-_SSN = re.compile(r"(?<![\w-])\d{3}-\d{2}-\d{4}(?![\w-])")
+_SSN = re.compile(r"(?<![\w-])(?!000)\d{3}-\d{2}-\d{4}(?![\w-])")
 _SNILS = re.compile(r"(?<![\w-])\d{3}[- ]\d{3}[- ]\d{3}[ -]\d{2}(?![\w-])")
 _CPF = re.compile(r"(?<![\w.])\d{3}\.\d{3}\.\d{3}-\d{2}(?![\w-])")
 _LETTERED = re.compile(
@@ -252,7 +290,8 @@ _LETTERED = re.compile(
 _NINO = re.compile(r"(?<!\w)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?\d{2} ?\d{2} ?\d{2} ?[A-D](?!\w)")
 _NIR = re.compile(r"(?<!\w)[12] ?\d{2} ?[01]\d ?(?:\d{2}|2[AB]) ?\d{3} ?\d{3} ?\d{2}(?!\w)")
 _ID_CUE = re.compile(
-    r"\b(?:passport|паспорт\w*|загран\w*|ssn|social security|инн|снилс|огрнип|tax ?id|tin|itin|ein|steuer-?(?:id|"
+    r"\b(?:passport|паспорт\w*|загран\w*|ssn|social(?: security| insurance)?|sin|инн|снилс|огрнип|tax ?id|tin|itin|"
+    r"ein|steuer-?(?:id|"
     r"nummer)\w*|"
     r"steueridentifikationsnummer|personalausweis\w*|reisepass\w*|ausweis\w*|sozialversicherungs\w*|dni|nif|nie|cpf|"
     r"cnpj|rg|bsn|"
@@ -262,9 +301,10 @@ _ID_CUE = re.compile(
     r"id card|identity card|national id|aadhaar|pesel|medicare|удостоверени\w+)\b",
     re.I,
 )
+# Groups with a digit in each, and letters alone only at both ends.
 _ID_VALUE = re.compile(
-    r"(?<![\w])[A-Za-zА-Яа-я]{0,3}\d(?:[ \u00a0/-]{0,2}(?:№ ?|N )?[A-Za-z0-9]){4,18}(?![\w])|(?<![\w])"
-    r"[A-Z][A-Z0-9]{7,10}(?![\w])"
+    r"(?<!\w)(?:[A-Za-zА-Яа-я]{1,3}[ -]?)?\d\w{0,14}(?:[ \u00a0/-]{1,2}(?:№ ?|N )?(?:\d\w{0,14}|[A-Z]{1,2}(?!\w))){0,6}"
+    r"|(?<!\w)[A-Z][A-Z0-9]{7,10}(?!\w)"
 )
 _PLATE_CUE = re.compile(
     r"\b(?:plate|plates|license plate|licence plate|number plate|reg(?:istration)?|госномер\w*|гос\.? ?номер\w*|"
@@ -282,8 +322,7 @@ _PLATE = re.compile(
 def find_ids(text: str, found: Found) -> None:
     """Find numbers of passports, tax and social offices: by their shape and check digits, or after a word for them."""
     for match in _SSN.finditer(text):
-        if ssn.is_valid(match[0]):
-            found.add(match.start(), match.end(), "id")
+        found.add(match.start(), match.end(), "id")
     for pattern in (_SNILS, _CPF):
         for match in pattern.finditer(text):
             if pattern is _SNILS or cpf.is_valid(match[0]) or len(set(match[0])) > 4:

@@ -97,7 +97,7 @@ class Redactor:
         digits = len(_DIGITS.findall(text)) if _DIGITS.search(text) else 0
         long = _LONG.search(text)
         cues = not _CUES.isdisjoint(words)
-        marks = "@" in text or "/" in text or ":" in text
+        marks = "@" in text or "/" in text or ":" in text or "at)" in text or "at]" in text
         if not (named or digits or long or cues or marks):
             return []
         found = Found(text)
@@ -143,11 +143,11 @@ class Redactor:
                 return plain_stand_in(key, kind, value)
 
     def _find_web(self, text: str, found: Found, long: bool) -> None:
+        if "/" in text or "www." in text.casefold():
+            find_links(text, found)
         if long:
             find_wallets(text, found)
             find_tokens(text, found)
-        if "/" in text or "www." in text.casefold():
-            find_links(text, found)
         if "@" in text or "at)" in text or "at]" in text:
             find_emails(text, found)
         if text.count(":") >= 2 or text.count("-") >= 5:

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 _NAME_TAGS = frozenset({"Name", "Surn", "Patr"})
+_NO_WORDS = _NAME_TAGS | {"Geox", "Orgn", "Abbr"}
 _COMMON = frozenset(files("train.redaction").joinpath("russian_words.txt").read_text("utf-8").split())
 _SURE = 0.6
 """From this share of name readings on (pymorphy3's estimate), a word is a name also in small letters."""
@@ -34,7 +35,7 @@ def _parses(word: str) -> tuple[Any, ...]:
 
 
 def _is_from_dictionary(parse: Any) -> bool:
-    return type(parse.methods_stack[0][0]).__name__ == "DictionaryAnalyzer"
+    return bool(parse.is_known)
 
 
 def roles(word: str) -> frozenset[str]:
@@ -46,12 +47,10 @@ def roles(word: str) -> frozenset[str]:
 
 def is_common(word: str) -> bool:
     """Return whether a word, in this form, is mostly something else than a name: "вера", "света", "роман"."""
-    parses = [parse for parse in _parses(word.lower().replace("ё", "е")) if _is_from_dictionary(parse)]
+    parses = [parse for parse in _parses(word.lower()) if _is_from_dictionary(parse)]
     share = sum(parse.score for parse in parses if _NAME_TAGS & parse.tag.grammemes)
-    others = [p for p in parses if not (_NAME_TAGS & p.tag.grammemes) and p.tag.POS != "GRND"]
-    if not others:
-        return False
-    return share == 0 or (share < _SURE and any(parse.normal_form in _COMMON for parse in others))
+    others = [p for p in parses if not (_NO_WORDS & p.tag.grammemes) and p.tag.POS != "GRND"]
+    return bool(others) and (share == 0 or (share < _SURE and any(parse.normal_form in _COMMON for parse in others)))
 
 
 def is_verb(word: str) -> bool:

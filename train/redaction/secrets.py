@@ -28,16 +28,14 @@ _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.I)
 
 PASSWORD_WORDS = frozenset(
     """password passwords passwort passwörter kennwort pass pwd passwd pw passcode passphrase contraseña contrasena
-    clave
-    senha passe пароль пароля паролем пароли пасс пасворд парольчик login credentials creds
-    psk wpa wep key ключ парол passw logins""".split()
+    clave senha passe пароль пароля паролем пароли пасс пасворд парольчик login credentials creds psk wpa wep key ключ
+    парол passw logins""".split()
 ) - {"login", "logins", "key", "ключ"}
 CODE_WORDS = frozenset(
     """code codes code's pin pincode pins otp totp 2fa cvv cvc cvv2 cvc2 tan puk mtan код коды кода коде кодом кодик
-    пин пинкод пинкода
-    codigo código códigos codice codici geheimzahl zahlencode bestätigungscode sicherheitscode zugangscode
-    verifizierungscode
-    домофон домофона домофоне passkey token токен tok secret секрет""".split()
+    пин пинкод пинкода codigo código códigos codice codici geheimzahl zahlencode bestätigungscode sicherheitscode
+    zugangscode verifizierungscode домофон домофона домофоне passkey use enter verify verification введите введи
+    подтверждения token токен tok secret секрет""".split()
 )
 SEED_WORDS = frozenset(
     "seed seedphrase mnemonic recovery сид сидка сид-фраза мнемоника мнемоническая фраза phrase".split()
@@ -53,11 +51,17 @@ _FOR = (
     r"(?:\s{1,2}[^\s:=]{1,20}){0,2}?|\s?[(][^()\n]{1,30}[)])?"
 )
 _QUOTED = r"[\"'`«“„‘]([^\"'`»“”’\n]{3,80})[\"'`»”“’]"
-_PASSWORD = re.compile(
-    rf"(?<!\w)(?:password|passwort|kennwort|pass(?:wd|code|phrase|word)?s?|pwd?|psk|contrase[ñn]a|clave|senha|"
-    rf"mot de passe|"
-    rf"пароль|пароля|паролем|пароли|пасс|парол|pw)(?!\w){_FOR}(?P<is>{_IS}|\s{{1,3}})(?:{_QUOTED}|(\S{{3,80}}))",
-    re.I,
+_PASSWORD_WORD = (
+    r"(?<!\w)(?:password|passwort|kennwort|pass(?:wd|code|phrase|word)?s?|pwd?|psk|contrase[ñn]a|clave|senha|"
+    r"mot de passe|"
+    r"пароль|пароля|паролем|пароли|пасс|парол|pw)(?!\w)"
+)
+_VALUE = rf"(?:{_QUOTED}|(\S{{3,80}}))"
+# Said to be one before what only follows the word: in "password for the laptop is …" it is not "laptop".
+_PASSWORDS = (
+    (True, re.compile(rf"{_PASSWORD_WORD}{_FOR}{_IS}{_VALUE}", re.I)),
+    (False, re.compile(rf"{_PASSWORD_WORD}\s{{1,3}}{_VALUE}", re.I)),
+    (False, re.compile(rf"{_PASSWORD_WORD}{_FOR.removesuffix('?')}\s{{1,3}}{_VALUE}", re.I)),
 )
 _CODE_CUE = re.compile(
     r"(?<!\w)(?:(?:pin|пин|qr|tan|sms|смс)[- ]?)?(?:codes?|код(?:ы|а|е|ом|ик)?|c[oó]digos?|codic[ei]|pins?|pincode|"
@@ -85,16 +89,17 @@ _NO_CODE_AFTER = re.compile(
     re.I,
 )
 _CODE_BEFORE = re.compile(
-    r"(?<![\w.,:/-])(?P<code>[A-Z]{1,2}-\d{4,8}|\d{3}[- ]\d{3}|\d{4,8})\s{0,2}(?:[-–—:]\s{0,2}|(?:is|это|ist|es|est|"
-    r"è|é)\s{1,2})"
+    r"(?<![\w.,:/-])(?P<code>[A-Z]{1,2}-\d{4,8}|\d{3}[- ]\d{3}|\d{4,8})\s{0,2}"
+    r"(?:[-–—:=]\s{0,2}|(?:is|was|as|for|это|как|от|ist|es|est|è|é)\s{1,2})"
     r"(?:(?:[^\W\d]{1,20})\s){0,4}?(?:(?:verification |security |login |access |confirmation |one[- ]time |"
     r"whatsapp )?(?:code|pin|otp|password)|"
     r"код|пароль|пин|c[oó]digo|codice|\w{0,20}code|senha|contraseña)(?!\w)",
     re.I,
 )
 _USE = re.compile(
-    r"\b(?:use|enter|введите|используйте|type|eingeben|ingresa|usa)\s{1,3}(?:code\s)?(?P<code>[A-Z]{0,2}-?\d{4,8})"
-    r"\s{1,3}(?:to|as|for|чтобы|для|как|um|para|per)\b",
+    r"\b(?:(?:enter|введите|введи|eingeben|ingresa)\s{1,3}(?:code\s)?(?P<entered>[A-Z]{0,2}-?\d{4,8})(?!\w)|"
+    r"(?:use|используйте|usa)\s{1,3}(?:code\s)?(?P<used>[A-Z]{0,2}-?\d{4,8}),?\s{1,3}(?:to|as|for|when|чтобы|для|"
+    r"как|когда|um|para|per)\b)",
     re.I,
 )
 _SEED = re.compile(
@@ -144,16 +149,16 @@ def is_random(value: str) -> bool:
 
 def find_passwords(text: str, found: Found) -> None:
     """Find what follows a word for a password, in seven languages."""
-    for match in _PASSWORD.finditer(text):
-        group = 2 if match[2] is not None else 3
-        start, end = match.span(group)
-        if group == 3:
-            while end > start + 3 and text[end - 1] in _ENDS and text[start:end].rstrip(_ENDS):
-                end -= 1
-            told = bool(match["is"].strip())
-            if not _is_password(text[start:end], told, text, end):
+    for told, pattern in _PASSWORDS:
+        for match in pattern.finditer(text):
+            if match[1] is not None:
+                found.add(*match.span(1), "secret")
                 continue
-        found.add(start, end, "secret")
+            start, end = match.span(2)
+            while end > start + 3 and text[end - 1] in _ENDS:
+                end -= 1
+            if _is_password(text[start:end], told, text, end):
+                found.add(start, end, "secret")
 
 
 def _is_password(value: str, told: bool, text: str, end: int) -> bool:
@@ -176,8 +181,10 @@ def _is_password(value: str, told: bool, text: str, end: int) -> bool:
 
 def find_codes(text: str, found: Found) -> None:
     """Find one-time codes, PINs and codes of doors, after a word for them or before one."""
-    for match in (*_CODE_BEFORE.finditer(text), *_USE.finditer(text)):
+    for match in _CODE_BEFORE.finditer(text):
         found.add(*match.span("code"), "secret")
+    for match in _USE.finditer(text):
+        found.add(*match.span(match.lastgroup or 0), "secret")
     for cue in _CODE_CUE.finditer(text):
         if _NO_CODE.search(text, max(0, cue.start() - 24), cue.start()) or _NO_CODE_AFTER.match(text, cue.end()):
             continue

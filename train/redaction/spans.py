@@ -68,7 +68,7 @@ class Found:
         # A letter with its accents, and an emoji with what it is joined to, are one thing.
         while end < len(text) and (text[end] in _JOINERS or unicodedata.combining(text[end])):
             end += 1
-        while start > 0 and (text[start] in _JOINERS or unicodedata.combining(text[start])):
+        while 0 < start < end and (text[start] in _JOINERS or unicodedata.combining(text[start])):
             start -= 1
         if start >= end or self.taken(start, end, kind):
             return False

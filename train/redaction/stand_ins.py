@@ -144,7 +144,7 @@ PUBLIC_MAIL = frozenset(
     """gmail googlemail yahoo ymail hotmail outlook live msn icloud me mac aol proton protonmail pm gmx web t-online
     freenet mail yandex ya rambler bk inbox list qq 163 126 naver daum zoho fastmail tutanota posteo mailbox orange
     wanadoo free laposte sfr libero virgilio tiscali alice uol bol terra seznam wp o2 onet interia ukr i rediffmail
-    comcast verizon att btinternet sky example""".split()
+    comcast verizon att btinternet sky""".split()
 )
 
 

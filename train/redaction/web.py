@@ -5,6 +5,7 @@ import re
 
 from stdnum import bitcoin
 
+from train.redaction.common_words import COMMON_WORDS
 from train.redaction.spans import Found
 
 # Bounded, and never begun inside a run of its own characters: linear in the length of the text.
@@ -13,7 +14,7 @@ _EMAIL = re.compile(
     r"(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.){1,6}(?:[^\W\d_]{2,24}|xn--[a-z0-9-]{2,50})(?![\w@])"
 )
 _LINK = re.compile(
-    r"(?:(?<![\w])(?:[a-z][a-z0-9+.-]{1,20})://|(?<![\w@.-])www\.|(?<![\w@./-])(?=[a-z0-9.-]{3,80}\.[a-z]{2,10}/))"
+    r"(?:(?<![\w])(?:[a-z][a-z0-9+.-]{1,20})://|(?<![\w@.-])www\.|(?<![\w@./-])(?=[a-z0-9.-]{1,80}\.[a-z]{2,10}/))"
     r"[^\s<>\"'`«»“”]{3,4000}",
     re.I,
 )
@@ -33,12 +34,11 @@ _INVITING = {
 _HOSTS = tuple(f".{host}" for host in _INVITING)
 # Words of a path that stay: they say what a link is and not whose.
 _PATH_WORDS = frozenset(
-    """in p s j u d c r a joinchat invite join addstickers channel channels channels group groups profile profiles
-    user users people
-    company posts post status reel reels tv stories photo photos video videos watch wall club id document spreadsheets
-    presentation file files folder folders drive edit view open share shared wc my meeting meet room www o e l pub
-    jobs feed explore login reset verify confirm account accounts activate auth unsubscribe download maps place dir
-    search article articles news blog wiki en ru de fr es it html htm php index""".split()
+    """in p s j u d c r a joinchat invite join addstickers channel channels channels group groups profile profiles user
+    users people company posts post status reel reels tv stories photo photos video videos watch wall club id document
+    spreadsheets presentation file files folder folders drive edit view open share shared wc my meeting meet room www o
+    e l pub jobs feed explore login reset verify confirm account accounts activate auth unsubscribe download maps place
+    dir search article articles news blog wiki en ru de fr es it html htm php index""".split()
 )
 _TOKEN = re.compile(
     r"(?=[^/]*\d)(?=[^/]*[A-Za-z])[A-Za-z0-9_=+.~-]{16,}|[A-Za-z0-9_=-]{24,}|[0-9a-f-]{32,36}|\d{9,}", re.I
@@ -52,6 +52,10 @@ _IPV6 = re.compile(
 _MAC = re.compile(r"(?<![\w:-])[0-9a-f]{2}(?:(?:[:-][0-9a-f]{2}){5})(?![\w:-])", re.I)
 _VERSION_BEFORE = re.compile(
     r"\b(?:v|ver|version|build|release|firmware|driver|верси\w+|прошивк\w+|билд)[\s.:]{0,3}\Z", re.I
+)
+
+_MACHINE_BEFORE = re.compile(
+    r"\b(?:ip|server|host|ping\w*|ssh|dns|gateway|сервер\w*|хост\w*|адрес\w*|айпи)\b|[@/]\Z", re.I
 )
 
 _WALLET = re.compile(
@@ -140,7 +144,10 @@ def _values(link: str, query: int) -> list[tuple[int, int]]:
     at = query + 1
     for piece in re.split(r"[&;#?]", link[at:]):
         name, equals, value = piece.partition("=")
-        if equals and value:
+        if equals and value.isalpha() and (len(value) <= 5 or value in COMMON_WORDS):
+            # "lang=en", "usp=sharing" say nothing of anybody.
+            pass
+        elif equals and value:
             parts.append((at + len(name) + 1, at + len(piece)))
         elif not equals and (len(piece) >= 16 or any(map(str.isdigit, piece))):
             parts.append((at, at + len(piece)))
@@ -153,7 +160,9 @@ def find_addresses_of_machines(text: str, found: Found) -> None:
     if "." in text:
         for match in _IPV4.finditer(text):
             before = text[max(0, match.start() - 16) : match.start()]
-            if not _VERSION_BEFORE.search(before):
+            # Numbers that are all small are a version, unless a machine is spoken of.
+            small = all(int(part) < 32 for part in match[0].split("."))
+            if not _VERSION_BEFORE.search(before) and not (small and not _MACHINE_BEFORE.search(before)):
                 _add_ip(match, found)
     if ":" in text or "-" in text:
         for match in _MAC.finditer(text):
