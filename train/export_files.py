@@ -235,6 +235,11 @@ def is_archive(path: ExportPath) -> bool:
     return isinstance(path, Path) or (path._archive.outer is None and not _was_sent(path))
 
 
+def is_attachment(path: Path) -> bool:
+    """Return whether a file of a folder on the disk lies where an export puts what was sent in a chat."""
+    return any((path.parent.parent / one).is_file() for one in _CHATS_WITH.get(path.parent.name, ()))
+
+
 def _was_sent(path: ArchivePath) -> bool:
     """Return whether a file is an attachment: it lies where an export puts those."""
     archive, folder = path._archive, path.parent.member

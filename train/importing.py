@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from persona.errors import UserError
-from train.export_files import ExportPath, TornFileError, children, is_archive, open_archive, passed_over
+from train.export_files import ExportPath, TornFileError, children, is_archive, is_attachment, open_archive, passed_over
 from train.messages import Account, Chat, Drop, Folded, Message, Note, Owner, Reading, Record, Source, Tear
 from train.people import owner_names, set_owner_account
 from train.reading_apart import read_apart
@@ -137,6 +137,8 @@ def _claimed(path: ExportPath, source: Source | None) -> Iterator[tuple[ExportPa
         for inner in children(path):
             if inner.name.startswith(".") or inner.name == "__MACOSX":
                 continue
+            if isinstance(inner, Path) and inner.suffix.lower() == ".zip" and is_attachment(inner):
+                continue  # chats in what somebody sent are somebody else's
             try:
                 opened = open_archive(inner) if is_archive(inner) else inner
             except UserError:

@@ -34,13 +34,16 @@ _RARE = ("reply_to", "topic", "edited_ms", "forwarded_from", "reactions", "menti
 _NO_RARE = (None,) * len(_RARE)
 _rare_of = attrgetter(*_RARE)
 _sender_of = attrgetter("sender_id", "sender_name")
-# What was deleted stays deleted and what was edited stays edited when an older export is read again.
-_UPDATE = """UPDATE messages SET time_ms = ?2, offset_min = ?4, sender_id = coalesce(?5, sender_id),
-    kind = ?6, text = ?7, reply_to = ?8, topic = ?9, edited_ms = ?10, forwarded_from = ?11, reactions = ?12,
-    mentions = ?13
+# What was deleted stays deleted and what was edited stays edited when an older export is read again, and an export that
+# says less of a message than another did takes nothing away.
+_UPDATE = """UPDATE messages SET time_ms = ?2, offset_min = coalesce(?4, offset_min),
+    sender_id = coalesce(?5, sender_id), kind = ?6, text = ?7, reply_to = coalesce(?8, reply_to),
+    topic = coalesce(?9, topic), edited_ms = ?10, forwarded_from = ?11, reactions = coalesce(?12, reactions),
+    mentions = coalesce(?13, mentions)
     WHERE chat_id = ?14 AND message = ?1 AND kind != 'deleted' AND coalesce(?10, 0) >= coalesce(edited_ms, 0)
     AND (time_ms, offset_min, kind, text, reply_to, topic, edited_ms, forwarded_from, reactions, mentions)
-        IS NOT (?2, ?4, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"""
+        IS NOT (?2, coalesce(?4, offset_min), ?6, ?7, coalesce(?8, reply_to), coalesce(?9, topic), ?10, ?11,
+            coalesce(?12, reactions), coalesce(?13, mentions))"""
 
 
 class Store:
