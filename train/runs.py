@@ -20,9 +20,11 @@ import hashlib
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import msgspec
 
@@ -37,6 +39,9 @@ LOG = "train.log"
 DONE = "stage.json"
 SUMMARY = "summary.json"
 _LOCK = "lock"
+
+_ORPHAN_SECONDS = 120.0
+"""axolotl whose parent was killed ends when it next prints something, which can take a long step."""
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -154,19 +159,43 @@ class Run(msgspec.Struct, frozen=True):
             UserError: it is under way already.
         """
         with (self.folder / _LOCK).open("a+") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
+            said = False
+            end = time.monotonic() + _ORPHAN_SECONDS
+            while not _lock(file):
                 file.seek(0)
-                who = file.read().strip()
-                raise UserError(
-                    f"the run {self.name} is under way already{f', in processes {who}' if who else ''}.",
-                    "Wait for it, or stop it and resume then; what a killed one left running ends by itself.",
-                ) from error
+                holder = file.read().strip()
+                if _alive(holder) or time.monotonic() > end:
+                    raise UserError(
+                        f"the run {self.name} is under way already{f', in process {holder}' if holder else ''}.",
+                        "Wait for it, or stop it and resume then.",
+                    )
+                if not said:
+                    print("Waiting for what a killed start left running to end by itself.", flush=True)
+                    said = True
+                time.sleep(0.5)
             file.truncate(0)
             file.write(str(os.getpid()))
             file.flush()
             yield file.fileno()
+
+
+def _lock(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _alive(process: str) -> bool:
+    """Whether there is a process of that number."""
+    try:
+        os.kill(int(process), 0)
+    except (ValueError, ProcessLookupError):
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def new_run(data: Path, plan: Plan, recipe: Path) -> Run:
