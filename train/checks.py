@@ -19,7 +19,7 @@ from train.advice import what_fits
 from train.devices import Device, cards_here, processor
 from train.environment import training_environ, training_python
 from train.estimate import Estimate
-from train.recipe import Recipe
+from train.recipe import Recipe, number
 from train.set_stats import SetStats
 from train.training import ON_THE_CPU
 
@@ -163,7 +163,7 @@ def dataset(
         context: the most positions the base was made for; 0 if not known.
         per_persona: whether each is trained alone too.
     """
-    limit = int(recipe.get("sequence_len") or 512)
+    limit = int(number(recipe, "sequence_len", 512))
     if stats.sessions < 2:
         yield Finding(
             "stop",
@@ -247,7 +247,7 @@ def room(
     yield _disk(found.disk_bytes * stages, folder)
     if found.seconds_between_saves > _LONG_BETWEEN_SAVES:
         times = max(2, round(found.seconds_between_saves / (_LONG_BETWEEN_SAVES / 1.5)))
-        more = int(recipe.get("saves_per_epoch") or 1) * times
+        more = int(number(recipe, "saves_per_epoch", 1)) * times
         yield Finding(
             "warning",
             f"a kill can cost {found.seconds_between_saves / 3600:.1f} h, the time between two checkpoints.",

@@ -48,6 +48,21 @@ def read_recipe(path: Path) -> Recipe:
     return recipe
 
 
+def number(recipe: Recipe, key: str, default: float) -> float:
+    """The number that `recipe` has under `key`, or `default` where it has none.
+
+    Raises:
+        UserError: it is something else.
+    """
+    value = recipe.get(key)
+    if value is None or isinstance(value, bool):
+        return default
+    try:
+        return float(value)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"the recipe's {key} is {value!r}, which is not a number.", "Correct it.") from error
+
+
 def base_name(recipe: Recipe) -> str:
     """What cards call the recipe's base: the last part of its path or of its Hugging Face name."""
     return Path(recipe["base_model"]).name

@@ -73,6 +73,11 @@ def test_a_config_that_says_too_little_is_refused_by_the_missing_key() -> None:
         shape_of({"hidden_size": 8, "num_attention_heads": 2})
 
 
+def test_a_setting_that_is_no_number_is_named() -> None:
+    with pytest.raises(UserError, match="lora_r is 'many'"):
+        estimate({**LORA, "lora_r": "many"}, config("mistral-7b"), SetStats((100,)), named("rtx3090"))
+
+
 def test_what_lora_trains_is_counted_by_target_and_layer() -> None:
     assert MISTRAL is not None
     stats = SetStats((100,))
