@@ -19,7 +19,7 @@ from train.recipe import Recipe, base_name, find_recipe, read_recipe
 from train.register import context_of
 from train.runs import RECIPE, Plan, Run, find_run, new_run, set_sha256
 from train.schedule import cards_for_own
-from train.set_stats import stats_of
+from train.set_stats import SetStats, stats_of
 from train.shape import read_config, shape_of
 from train.training import ON_THE_CPU, OWN_EPOCHS, read_set, speakers_of
 
@@ -200,7 +200,7 @@ def _look(data: Path, recipe: Recipe, plan: Plan, source: Path, card: Device | N
         findings += room(recipe, found, config, stats, device, runs, stages)
         seconds = 0.0 if plan.start_from else found.seconds
         if plan.per_persona and found.seconds:
-            seconds += _own_seconds(recipe, config, conversations, plan.speakers, counter, device) / len(cards)
+            seconds += _own_seconds(recipe, config, conversations, plan.speakers, stats, device) / len(cards)
     else:
         findings.append(
             Finding("warning", f"the size of {recipe['base_model']} is not known, so nothing is estimated.",
@@ -231,14 +231,18 @@ def _own_seconds(
     config: Mapping[str, Any],
     conversations: list[list[dict[str, Any]]],
     speakers: list[str],
-    counter: TokenCounter,
+    stats: SetStats,
     device: Device,
 ) -> float:
     """Seconds of each speaker's pass over the sessions they are in, on one card each, summed."""
     one = msgspec.structs.replace(device, count=1)
+    own = {**recipe, "num_epochs": OWN_EPOCHS}
     seconds = 0.0
     for speaker in speakers:
-        theirs = [talk for talk in conversations if any(turn["train"] and turn["from"] == speaker for turn in talk)]
-        own = {**recipe, "num_epochs": OWN_EPOCHS}
-        seconds += estimate(own, config, stats_of(theirs, [], counter), one).seconds
+        theirs = tuple(
+            length
+            for length, talk in zip(stats.lengths, conversations, strict=True)
+            if any(turn["train"] and turn["from"] == speaker for turn in talk)
+        )
+        seconds += estimate(own, config, SetStats(theirs), one).seconds
     return seconds

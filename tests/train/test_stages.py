@@ -13,8 +13,10 @@ from typing import Any
 import pytest
 import yaml
 
+from persona.errors import UserError
 from train import training
 from train.dataset.tokens import ESTIMATE
+from train.preparation import resumed
 from train.recipe import find_recipe, read_recipe
 from train.runs import Plan, Run, new_run
 from train.training import results_of, train_stages
@@ -56,7 +58,7 @@ def given(run: Run, folder: str = "") -> Any:
 
 def test_what_is_done_stays_done_and_the_rest_goes_on(run: Run, tmp_path: Path) -> None:
     recipe = read_recipe(find_recipe("smollm2-lora-cpu"))
-    with pytest.raises(Exception, match="Bo: the training environment has no moon"):
+    with pytest.raises(UserError, match="Bo: the training environment has no moon"):
         train_stages(run, recipe, ESTIMATE)
     assert run.joint.done
     assert run.own("Ann").done
@@ -93,3 +95,8 @@ def test_a_joint_adapter_made_before_is_not_trained_again(run: Run, tmp_path: Pa
     train_stages(other, read_recipe(find_recipe("smollm2-lora-cpu")), ESTIMATE)
     assert not (run.folder / "config.yml").exists()
     assert given(run, "bo")["lora_model_dir"] == "/before"
+
+
+def test_a_run_does_not_go_on_with_another_set_than_it_began_with(run: Run, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"is another than the run smollm2-lora-cpu-1 began with\. Start a new run"):
+        resumed(tmp_path, None)
