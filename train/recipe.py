@@ -1,7 +1,7 @@
 """Recipes: axolotl configurations, and one made ready to run.
 
 A file in `axolotl_configs/` is complete and runs by hand. `greenroom train` runs a copy of it in which the paths are
-those of the person's own folder; nothing else about it changes.
+those of the person's own folder, and that saves a checkpoint when it is asked to; nothing else about it changes.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@
         train.log       what axolotl printed
         out/            axolotl's checkpoints and, at the end, the adapter
         stage.json      there once the stage is done (`Done`)
-        mara/           the same for a speaker's own stage
+        own/mara/       the same for a speaker's own stage
         scores.json, history.json, loss.png, summary.json     written at the end
 
 A run that was stopped or killed goes on from its last whole checkpoint, and its stages that are done stay done.
@@ -19,6 +19,7 @@ import fcntl
 import hashlib
 import json
 import os
+import secrets
 import shutil
 import time
 from collections.abc import Iterator
@@ -38,6 +39,9 @@ CONFIG = "config.yml"
 LOG = "train.log"
 DONE = "stage.json"
 SUMMARY = "summary.json"
+TRIGGER = "axolotl_checkpoint.save"
+"""The file in `out/` that makes axolotl save a checkpoint, with `dynamic_checkpoint` in the recipe."""
+
 _LOCK = "lock"
 
 _ORPHAN_SECONDS = 120.0
@@ -55,6 +59,7 @@ class Plan(msgspec.Struct, frozen=True):
         speakers: who is trained.
         per_persona: whether each gets an adapter of their own.
         start_from: a joint adapter made before, instead of a joint stage.
+        id: tells the run from another of the same name, whose folder was removed.
     """
 
     recipe: str
@@ -64,6 +69,7 @@ class Plan(msgspec.Struct, frozen=True):
     speakers: list[str]
     per_persona: bool = False
     start_from: str | None = None
+    id: str = msgspec.field(default_factory=lambda: secrets.token_hex(8))
 
 
 class Done(msgspec.Struct, frozen=True):
@@ -143,7 +149,7 @@ class Run(msgspec.Struct, frozen=True):
 
     def own(self, speaker: str) -> Stage:
         """The stage that trains `speaker` alone."""
-        return Stage(speaker, make_private_dir(self.folder / slug(speaker)))
+        return Stage(speaker, make_private_dir(self.folder / "own" / slug(speaker)))
 
     @property
     def stages(self) -> list[Stage]:
@@ -284,6 +290,7 @@ def clear_leftovers(stage: Stage) -> None:
             shutil.rmtree(folder)
     for name in ("process_counter.txt", "datasets_ready.flag", "datasets_prep.lock"):
         (stage.folder / "prepared" / name).unlink(missing_ok=True)
+    (stage.out / TRIGGER).unlink(missing_ok=True)
 
 
 def _checkpoints(out: Path) -> list[Path]:

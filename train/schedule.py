@@ -128,7 +128,7 @@ def _stop(running: list[AxolotlProcess]) -> str:
     """Bring processes to a checkpoint and end them; what was saved, in words."""
     asked = [process for process in running if process.ask_to_stop()]
     if not asked:
-        return "Nothing was trained yet."
+        return "Nothing new was trained yet."
     print("\nSaving a checkpoint after this step. Ctrl+C again stops at once.", file=sys.stderr, flush=True)
     left = list(asked)
     try:

@@ -99,12 +99,19 @@ def test_a_full_fine_tune_becomes_a_base_and_its_personas_need_no_adapter(tmp_pa
     for name in ("config.json", "model.safetensors", "tokenizer.json", "training_args.bin", "debug.log"):
         (model / name).write_text(name)
     (model / "checkpoint-4").mkdir()
-    base = register_base(model, "mistral-fsdp-1", tmp_path / "models")
-    assert sorted(path.name for path in base.iterdir()) == ["config.json", "model.safetensors", "tokenizer.json"]
+    base = register_base(model, "mistral-fsdp-1", "a1", tmp_path / "models")
+    assert sorted(path.name for path in base.iterdir()) == [
+        "config.json",
+        "greenroom-run",
+        "model.safetensors",
+        "tokenizer.json",
+    ]
     persona = register(None, Card(speaker="Milo", base=base.name), tmp_path / "personas")
     assert persona.adapter is None
     assert persona.card.base == "mistral-fsdp-1"
-    assert register_base(model, "mistral-fsdp-1", tmp_path / "models") == base
+    assert register_base(model, "mistral-fsdp-1", "a1", tmp_path / "models") == base
+    # Another run of that name, whose folder was removed in between, replaces nothing.
+    assert register_base(model, "mistral-fsdp-1", "b2", tmp_path / "models").name == "mistral-fsdp-1-2"
     (model / "model.safetensors").unlink()
     with pytest.raises(UserError, match="holds no model"):
-        register_base(model, "other", tmp_path / "models")
+        register_base(model, "other", "a1", tmp_path / "models")

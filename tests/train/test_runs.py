@@ -34,6 +34,11 @@ def checkpoint(out: Path, step: int, *, whole: bool = True) -> Path:
     return folder
 
 
+def test_two_runs_of_one_name_are_told_apart(run: Run, tmp_path: Path) -> None:
+    assert Plan("tiny", "/set", "abc", "/base", ["Ann"]).id != run.plan.id
+    assert find_run(tmp_path, "tiny-1").plan.id == run.plan.id
+
+
 def test_runs_are_numbered_and_only_their_owner_can_read_them(run: Run, tmp_path: Path) -> None:
     assert run.name == "tiny-1"
     assert new_run(tmp_path, PLAN, tmp_path / "tiny.yml").name == "tiny-2"
@@ -65,6 +70,7 @@ def test_leftovers_of_a_killed_preparation_go_and_what_was_prepared_stays(run: R
 
 def test_a_stage_is_done_when_it_says_so_and_the_speakers_follow_the_joint_one(run: Run) -> None:
     assert [stage.name for stage in run.stages] == ["joint", "Ann", "Bo"]
+    assert run.own("Out").out != run.joint.out  # whatever a person is called
     assert run.joint.done is None
     done = Done(seconds=2.0, tokens=100, tokens_per_second=50.0, steps=3, epochs=1.0)
     run.joint.mark_done(done)

@@ -66,26 +66,26 @@ def test_what_is_done_stays_done_and_the_rest_goes_on(run: Run, tmp_path: Path) 
     before = {stage: stage.log.stat().st_mtime_ns for stage in (run.joint, run.own("Ann"))}
     (tmp_path / "bin" / "mended").touch()
     # What the failed attempt saved is gone on from, though this program would rather begin.
-    (run.folder / "bo" / "out" / "checkpoint-5" / "trainer_state.json").unlink()
+    (run.folder / "own" / "bo" / "out" / "checkpoint-5" / "trainer_state.json").unlink()
     train_stages(run, recipe, ESTIMATE)
     assert {stage: stage.log.stat().st_mtime_ns for stage in before} == before
     assert run.own("Bo").done
-    assert results_of(run) == {"Ann": run.folder / "ann" / "out", "Bo": run.folder / "bo" / "out"}
+    assert results_of(run) == {"Ann": run.folder / "own" / "ann" / "out", "Bo": run.folder / "own" / "bo" / "out"}
 
 
 def test_a_speakers_own_stage_goes_on_from_the_joint_adapter_with_their_turns(run: Run, tmp_path: Path) -> None:
     (tmp_path / "bin" / "mended").touch()
     recipe = read_recipe(find_recipe("smollm2-lora-cpu"))
     train_stages(run, recipe, ESTIMATE)
-    joint, own = given(run), given(run, "ann")
+    joint, own = given(run), given(run, "own/ann")
     assert "lora_model_dir" not in joint
     assert own["lora_model_dir"] == joint["output_dir"]
     assert own["num_epochs"] == training.OWN_EPOCHS
     assert own["learning_rate"] == pytest.approx(training.OWN_RATE * recipe["learning_rate"])
-    assert own["datasets"][0]["path"] == str(run.folder / "ann" / "train.jsonl")
+    assert own["datasets"][0]["path"] == str(run.folder / "own" / "ann" / "train.jsonl")
     # Ann said nothing in what is held out, and axolotl refuses an empty set.
     assert "test_datasets" not in own
-    assert "test_datasets" in given(run, "bo")
+    assert "test_datasets" in given(run, "own/bo")
 
 
 def test_a_joint_adapter_made_before_is_not_trained_again(run: Run, tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_a_joint_adapter_made_before_is_not_trained_again(run: Run, tmp_path: Pa
     other = Run(run.folder, plan)
     train_stages(other, read_recipe(find_recipe("smollm2-lora-cpu")), ESTIMATE)
     assert not (run.folder / "config.yml").exists()
-    assert given(run, "bo")["lora_model_dir"] == "/before"
+    assert given(run, "own/bo")["lora_model_dir"] == "/before"
 
 
 def test_a_run_does_not_go_on_with_another_set_than_it_began_with(run: Run, tmp_path: Path) -> None:
