@@ -110,6 +110,21 @@ def environment(recipe: Recipe, versions: Mapping[str, str], device: Device) -> 
     yield Finding("ok", f"{device}, {device.memory / 1e9:.0f} GB each")
 
 
+def served(recipe: Recipe) -> Iterator[Finding]:
+    """Whether both engines can serve what the recipe makes; `persona.gguf_lora.read_config` refuses it later."""
+    if not recipe.get("adapter"):
+        return
+    for trouble, there in (
+        ("DoRA (peft_use_dora)", recipe.get("peft_use_dora")),
+        ("whole modules (lora_modules_to_save)", recipe.get("lora_modules_to_save")),
+        ("ranks that differ by layer", recipe.get("lora_rank_pattern")),
+        ("an adapter that is not LoRA", recipe["adapter"] not in ("lora", "qlora")),
+        ("new tokens in an adapter (tokens)", recipe.get("tokens")),
+    ):
+        if there:
+            yield Finding("stop", f"the engines cannot serve {trouble}.", "Leave it out of the recipe.")
+
+
 def _needs_cuda(recipe: Recipe) -> list[str]:
     """The settings of a recipe that a processor has not."""
     on_cpu = ON_THE_CPU in (recipe.get("plugins") or [])

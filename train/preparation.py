@@ -11,7 +11,7 @@ import msgspec
 from persona.bases import weights_path
 from persona.errors import UserError
 from persona.paths import models_dir
-from train.checks import Finding, dataset, device_for, environment, room, stopped, versions_there
+from train.checks import Finding, dataset, device_for, environment, room, served, stopped, versions_there
 from train.dataset.tokens import ESTIMATE, TOKENIZER_FILE, FileCounter, TokenCounter, downloaded, find_counter
 from train.devices import Device, cards_here, named
 from train.estimate import Estimate, estimate
@@ -178,7 +178,8 @@ def _look(data: Path, recipe: Recipe, plan: Plan, source: Path, card: Device | N
     sessions = _sessions_of(plan.speakers, conversations)
     config = read_config(recipe["base_model"], [Path(plan.base), models_dir(data) / base_name(recipe)])
     context = shape_of(config).context if config else 0
-    findings = list(dataset(recipe, stats, sessions, context, plan.per_persona))
+    findings = list(served(recipe))
+    findings += list(dataset(recipe, stats, sessions, context, plan.per_persona))
     versions: Mapping[str, str] = {}
     if card is None:
         device = device_for(recipe)

@@ -12,7 +12,7 @@ import pytest
 
 from tests.endpoints import ROOT
 from tests.train.test_estimate import FSDP, LORA, MISTRAL, chats
-from train.checks import Finding, dataset, environment, room, stopped
+from train.checks import Finding, dataset, environment, room, served, stopped
 from train.devices import GIB, Device, named
 from train.estimate import estimate
 from train.set_stats import SetStats
@@ -69,6 +69,22 @@ def test_what_is_missing_beside_axolotl_is_named(
 def test_another_axolotl_than_the_tested_one_is_a_warning() -> None:
     (found, *_) = environment(ON_CPU, {**VERSIONS, "axolotl": "0.21.1"}, CPU)
     assert (found.level, "0.21.1" in found.what, "0.19" in found.hint) == ("warning", True, True)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"peft_use_dora": True},
+        {"lora_modules_to_save": ["embed_tokens"]},
+        {"lora_rank_pattern": {"q_proj": 4}},
+        {"tokens": ["<|im_start|>"]},
+        {"adapter": "ia3"},
+    ],
+)
+def test_an_adapter_that_no_engine_serves_is_stopped_before_it_is_trained(change: dict[str, Any]) -> None:
+    assert not stops(served(LORA))
+    assert not stops(served({**FSDP, "tokens": ["<|im_start|>"]}))
+    assert "cannot serve" in stops(served({**LORA, **change}))
 
 
 def test_a_set_of_one_session_is_stopped_before_axolotl_crashes_on_it() -> None:
