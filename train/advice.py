@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from train.devices import Device
+from train.devices import GIB, Device
 from train.estimate import estimate
 from train.recipe import Recipe, number
 from train.set_stats import SetStats
@@ -54,5 +54,5 @@ def what_fits(recipe: Recipe, base_config: Mapping[str, Any], stats: SetStats, d
     for said, changed in lighter(recipe):
         found = estimate(changed, base_config, stats, device)
         if found.fits:
-            return f"{said} ({found.memory_bytes / 1e9:.1f} GB)"
+            return f"{said} ({found.memory_bytes / GIB:.1f} GiB)"
     return None

@@ -16,7 +16,7 @@ import msgspec
 from persona.errors import UserError
 from persona.names import slug
 from train.advice import what_fits
-from train.devices import Device, cards_here, processor
+from train.devices import GIB, Device, cards_here, processor
 from train.environment import training_environ, training_python
 from train.estimate import Estimate
 from train.recipe import Recipe, number
@@ -107,7 +107,7 @@ def environment(recipe: Recipe, versions: Mapping[str, str], device: Device) -> 
     if recipe.get("bf16") in (True, "full") and not device.bf16:
         yield Finding("stop", f"{device} does not compute in bfloat16.", "Set bf16: false and fp16: true.")
     yield from _packages(recipe, versions)
-    yield Finding("ok", f"{device}, {device.memory / 1e9:.0f} GB each")
+    yield Finding("ok", f"{device}, {device.memory / GIB:.0f} GiB each")
 
 
 def served(recipe: Recipe) -> Iterator[Finding]:
@@ -249,7 +249,7 @@ def room(
     """
     need, have = found.memory_bytes, found.capacity
     where = "this machine's memory" if device.is_cpu else f"{found.device}"
-    line = f"about {need / 1e9:.1f} GB of the {have / 1e9:.0f} GB of {where}"
+    line = f"about {need / GIB:.1f} GiB of the {have / GIB:.0f} GiB of {where}"
     if need > have:
         fits = what_fits(recipe, base_config, stats, device)
         hint = f"This would fit: {fits}." if fits else "No setting makes it fit; take a smaller base or a larger card."

@@ -13,7 +13,7 @@ from persona.errors import UserError
 from persona.paths import models_dir
 from train.checks import Finding, dataset, device_for, environment, room, served, stopped, versions_there
 from train.dataset.tokens import ESTIMATE, TOKENIZER_FILE, FileCounter, TokenCounter, downloaded, find_counter
-from train.devices import Device, cards_here, named
+from train.devices import GIB, Device, cards_here, named
 from train.estimate import Estimate, estimate
 from train.recipe import Recipe, base_name, find_recipe, read_recipe
 from train.register import context_of
@@ -70,10 +70,10 @@ class Preparation(msgspec.Struct):
 
 
 def _said(found: Estimate, seconds: float) -> str:
-    parts = ", ".join(f"{name} {size / 1e9:.1f}" for name, size in found.memory.items() if size >= 5e7)
+    parts = ", ".join(f"{name} {size / GIB:.1f}" for name, size in found.memory.items() if size >= GIB / 20)
     each = " a card" if " x " in found.device else ""
     size = f"{found.parameters / 1e9:.2f} billion parameters, {found.trained / 1e6:,.1f} million trained"
-    memory = f"{found.memory_bytes / 1e9:.1f} GB of memory{each} ({parts})"
+    memory = f"{found.memory_bytes / GIB:.1f} GiB of memory{each} ({parts})"
     steps = f"{found.steps:,} steps over {found.tokens:,} tokens"
     unknown = "how long is not known, since the card's speed is not in the table"
     time = f"about {_duration(seconds)}, within a factor of two" if seconds else unknown
