@@ -17,7 +17,7 @@ from train.devices import GIB, Device, cards_here, named
 from train.estimate import Estimate, estimate
 from train.recipe import Recipe, base_name, find_recipe, read_recipe
 from train.register import context_of
-from train.runs import RECIPE, Plan, Run, find_run, new_run, set_sha256
+from train.runs import RECIPE, Plan, Run, find_run, left_unfinished, new_run, set_sha256
 from train.schedule import cards_for_own
 from train.set_stats import SetStats, stats_of
 from train.shape import read_config, shape_of
@@ -65,6 +65,9 @@ class Preparation(msgspec.Struct):
     def lines(self) -> Iterator[str]:
         """What was found and estimated, to show."""
         yield from map(str, self.findings)
+        before = None if self.run else left_unfinished(self.data, self.plan)
+        if before is not None:
+            yield f"note    {before.name} was to do the same and is unfinished: `greenroom train --resume` goes on."
         if self.found is not None:
             yield _said(self.found, self.seconds)
 

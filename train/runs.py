@@ -242,6 +242,16 @@ def find_run(data: Path, name: str | None) -> Run:
     return run
 
 
+def left_unfinished(data: Path, plan: Plan) -> Run | None:
+    """The newest run that was to do what `plan` is to do, on the same set, and did not come to its end."""
+
+    def asked(one: Plan) -> tuple[object, ...]:
+        return one.recipe, one.dataset_sha256, one.base, one.per_persona, one.start_from
+
+    runs = [run for run in _runs(data) if not run.finished and asked(run.plan) == asked(plan)]
+    return runs[-1] if runs else None
+
+
 def _runs(data: Path) -> list[Run]:
     """Every run, oldest first; a folder that is not one is passed over."""
     found = []

@@ -13,7 +13,7 @@ import pytest
 
 from persona.errors import UserError
 from train.losses import curve_of
-from train.runs import Done, Plan, Run, Stage, clear_leftovers, find_run, last_checkpoint, new_run
+from train.runs import Done, Plan, Run, Stage, clear_leftovers, find_run, last_checkpoint, left_unfinished, new_run
 
 PLAN = Plan("tiny", "/set", "abc", "/base", ["Ann", "Bo"], per_persona=True)
 
@@ -37,6 +37,16 @@ def checkpoint(out: Path, step: int, *, whole: bool = True) -> Path:
 def test_two_runs_of_one_name_are_told_apart(run: Run, tmp_path: Path) -> None:
     assert Plan("tiny", "/set", "abc", "/base", ["Ann"]).id != run.plan.id
     assert find_run(tmp_path, "tiny-1").plan.id == run.plan.id
+
+
+def test_a_run_that_was_to_do_the_same_is_remembered_until_it_is_finished(run: Run, tmp_path: Path) -> None:
+    again = Plan("tiny", "/set", "abc", "/base", ["Ann", "Bo"], per_persona=True)
+    found = left_unfinished(tmp_path, again)
+    assert found is not None
+    assert found.name == run.name
+    assert left_unfinished(tmp_path, Plan("tiny", "/set", "other", "/base", ["Ann"], per_persona=True)) is None
+    (run.folder / "summary.json").write_text("{}")
+    assert left_unfinished(tmp_path, again) is None
 
 
 def test_runs_are_numbered_and_only_their_owner_can_read_them(run: Run, tmp_path: Path) -> None:

@@ -149,6 +149,20 @@ def test_ctrl_c_saves_a_checkpoint_and_the_next_start_goes_on_from_it(world: Wor
     assert again.recipe["resume_from_checkpoint"] == str(saved)
 
 
+def test_a_terminal_that_was_closed_keeps_nothing_from_the_log(
+    world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w", buffering=1) as closed:
+        monkeypatch.setattr(sys, "stdout", closed)
+        run_jobs([world.job("a")], world.command, os.environ)
+        assert world.finished == ["a"]
+        assert "Training completed!" in (tmp_path / "a" / "train.log").read_text()
+        # What could not be written is still waiting in the buffer, and closing would try again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), writing)
+
+
 def test_half_an_adapter_saved_on_the_way_out_is_not_a_result(world: World) -> None:
     """axolotl itself, told to stop, saves what it has and leaves with code 0."""
     job = world.job("a", steps=200)
