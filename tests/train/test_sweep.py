@@ -79,20 +79,19 @@ def test_runs_are_trained_scored_and_tabled_and_one_that_fails_leaves_the_others
     line = {"conversations": [{"from": who, "value": what, "train": True} for who, what in TALK]}
     for name in ("train", "eval"):
         (data / "dataset" / f"{name}.jsonl").write_text(json.dumps(line) + "\n")
-    # One step that learns, one that does not, and layers that this base does not have.
-    sweep = [{"learning_rate": 0.005}, {"learning_rate": 1.0e-9}, {"lora_target_modules": ["no_such_proj"]}]
-    (tmp_path / "mine.yml").write_text(f"_: {json.dumps(sweep)}\nmax_steps: [2]\nlr_scheduler: [constant]\n")
+    # Layers that this base does not have, and some that it has.
+    sweep = "lora_target_modules: [[no_such_proj], [v_proj]]\nmax_steps: [2]\nlearning_rate: [0.005]\n"
+    (tmp_path / "mine.yml").write_text(sweep)
     done = greenroom("sweep", "smollm2-lora-cpu", tmp_path / "mine.yml", "--data", data)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
     (run,) = (data / "runs").iterdir()
     found = json.loads((run / "sweep.json").read_text("utf-8"))
-    learned, idle, failed = found["trials"]
-    assert [trial["settings"].get("learning_rate") for trial in found["trials"]] == [0.005, 1.0e-9, None]
-    assert learned["losses"].keys() == idle["losses"].keys() == found["base"].keys() == {"Ann", "Bo"}
+    learned, failed = found["trials"]
+    assert [trial["settings"]["lora_target_modules"] for trial in found["trials"]] == [["v_proj"], ["no_such_proj"]]
     assert not failed["losses"]
+    assert learned["losses"].keys() == found["base"].keys() == {"Ann", "Bo"}
     for speaker, of_base in found["base"].items():
         assert learned["losses"][speaker] < of_base
-        assert idle["losses"][speaker] == pytest.approx(of_base, abs=0.02)
     assert f"Best on average: {learned['name']}" in done.stdout
     assert "failed" in done.stdout
     assert (Path(learned["adapter"]) / "adapter_config.json").is_file()
