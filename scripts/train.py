@@ -36,6 +36,7 @@ def train(
     """
     from persona.bases import weights_path
     from persona.paths import data_dir, personas_dir
+    from train.base_tokens import check_base, joined
     from train.recipe import base_name, find_recipe, read_recipe
     from train.register import context_of
     from train.training import held_out, read_set, run_dir, speakers_of, train_joint, train_own
@@ -48,6 +49,14 @@ def train(
     read_set(sets / "eval.jsonl")
     context = context_of(sets)  # before the hours of training, since it can be broken
     base = weights_path(base_name(settings), folder).resolve()
+    check_base(base, settings)
+    many, seen = joined(base, read_set(sets / "train.jsonl"))
+    if many:
+        print(
+            f"Note: in {many:,} of {seen:,} replies {base.name} reads name and first letters as one token, which no "
+            'request has. docs/training.md says more under "Another base".',
+            flush=True,
+        )
     run = run_dir(folder, path)
     print(f"Training {', '.join(speakers)} in {run}.", flush=True)
     joint = start_from.resolve() if start_from else train_joint(settings, base, sets, run)
