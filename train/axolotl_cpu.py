@@ -27,6 +27,10 @@ class CpuPlugin(BasePlugin):  # type: ignore[misc]  # axolotl publishes no types
         os.environ.setdefault("AXOLOTL_DATASET_NUM_PROC", "0")
         cfg["bf16"] = bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
+    def pre_model_load(self, cfg: Any) -> None:
+        """Keep the weights here: with several processes axolotl would send each to the GPU of its number."""
+        cfg["device_map"] = {"": "cpu"}
+
     def get_training_args(self, cfg: Any) -> dict[str, Any]:
         """The arguments to add to transformers' TrainingArguments."""
         return {"use_cpu": True}

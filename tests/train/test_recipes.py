@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 import pytest
+import yaml
 from safetensors import safe_open
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
@@ -94,6 +95,23 @@ def body(name: str) -> list[str]:
 
 def test_every_recipe_is_tested_here() -> None:
     assert sorted(BASES) == NAMES
+
+
+@pytest.mark.parametrize("name", [*NAMES, *(f"sweeps/{path.stem}" for path in SWEEPS)])
+def test_no_key_is_there_twice(name: str) -> None:
+    """YAML would take the last one without a word."""
+
+    def check(node: yaml.Node) -> None:
+        if isinstance(node, yaml.MappingNode):
+            keys = [key.value for key, _ in node.value]
+            assert sorted(keys) == sorted(set(keys))
+        for child in node.value if isinstance(node, yaml.CollectionNode) else []:
+            for part in child if isinstance(child, tuple) else (child,):
+                check(part)
+
+    document = yaml.compose("\n".join(body(name)), yaml.SafeLoader)
+    assert document is not None
+    check(document)
 
 
 @pytest.mark.parametrize("name", NAMES)
