@@ -29,7 +29,9 @@ class CpuPlugin(BasePlugin):  # type: ignore[misc]  # axolotl publishes no types
 
     def pre_model_load(self, cfg: Any) -> None:
         """Keep the weights here: with several processes axolotl would send each to the GPU of its number."""
-        cfg["device_map"] = {"": "cpu"}
+        if isinstance(cfg.device_map, dict):
+            # The very mapping that the model is about to be loaded with; another one would come too late.
+            cfg.device_map[""] = "cpu"
 
     def get_training_args(self, cfg: Any) -> dict[str, Any]:
         """The arguments to add to transformers' TrainingArguments."""
