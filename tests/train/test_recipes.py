@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -279,6 +280,34 @@ def test_a_full_fine_tune_has_two_tokens_more(ran: dict[str, Ran]) -> None:
     assert made.result.tokens == made.vocabulary + 2
     with safe_open(made.folder / "out" / "model.safetensors", "numpy") as weights:
         assert {weights.get_slice(key).get_shape()[0] for key in EMBEDDINGS} == {made.vocabulary + 2}
+
+
+@pytest.mark.train
+@pytest.mark.slow
+def test_two_machines_train_one_adapter(ran: dict[str, Ran], tmp_path: Path) -> None:
+    """As docs/training.md has it, with two launchers that meet over the network: both of them on this machine."""
+    recipe = read_recipe(ran["smollm2-lora-cpu"].folder / "on_a_cpu.yml") | {"output_dir": str(tmp_path / "out")}
+    write_recipe(recipe, tmp_path / "config.yml")
+    python = training_python()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        meeting = f"127.0.0.1:{free.getsockname()[1]}"
+    launcher = ["--launcher", "torchrun", "--", "--nnodes", "2", "--nproc_per_node", "1"]
+    command = [python.with_name("axolotl"), "train", tmp_path / "config.yml", *launcher]
+    machines = [
+        subprocess.Popen(
+            [*command, "--node_rank", str(rank), "--rdzv_endpoint", meeting, "--rdzv_id", "greenroom"],
+            env={**training_environ(python, threads=1), "HF_HUB_OFFLINE": "1"},
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    said = [machine.communicate(timeout=500)[0] for machine in machines]
+    assert [machine.returncode for machine in machines] == [0, 0], said[0][-4000:]
+    assert (tmp_path / "out" / "adapter_model.safetensors").is_file()
 
 
 # Of a base that is given the marks.
