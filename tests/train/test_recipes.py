@@ -293,7 +293,7 @@ def test_two_machines_train_one_adapter(ran: dict[str, Ran], tmp_path: Path) -> 
         free.bind(("127.0.0.1", 0))
         meeting = f"127.0.0.1:{free.getsockname()[1]}"
     launcher = ["--launcher", "torchrun", "--", "--nnodes", "2", "--nproc_per_node", "1"]
-    command = [python.with_name("axolotl"), "train", tmp_path / "config.yml", *launcher]
+    command = [str(python.with_name("axolotl")), "train", str(tmp_path / "config.yml"), *launcher]
     machines = [
         subprocess.Popen(
             [*command, "--node_rank", str(rank), "--rdzv_endpoint", meeting, "--rdzv_id", "greenroom"],
