@@ -21,6 +21,7 @@ from scripts.model import model
 from scripts.people import people
 from scripts.personas import personas
 from scripts.serve import serve
+from scripts.sweep import sweep
 from scripts.train import train
 
 app = typer.Typer(
@@ -36,6 +37,7 @@ app.command("import", rich_help_panel="From chats to personas")(import_exports)
 app.add_typer(people, name="people", rich_help_panel="From chats to personas")
 app.command("dataset", rich_help_panel="From chats to personas")(dataset)
 app.command("train", rich_help_panel="From chats to personas")(train)
+app.command("sweep", rich_help_panel="From chats to personas")(sweep)
 app.add_typer(personas, name="personas", rich_help_panel="From chats to personas")
 app.command("serve", rich_help_panel="Talking to them")(serve)
 app.command("chat", rich_help_panel="Talking to them")(chat)

@@ -66,6 +66,24 @@ def convert(name: Name = DEFAULT, data: Data = None) -> None:
     print(f"{folder} is in place.")
 
 
+@model.command()
+def chatml(
+    name: Annotated[str, typer.Argument(help="A base of safetensors: a name or a folder.")], data: Data = None
+) -> None:
+    """Copy a base whose tokenizer lacks ChatML's marks, with its begin and end of sequence spelled that way."""
+    from persona.bases import weights_path
+    from persona.errors import UserError
+    from persona.paths import data_dir, models_dir
+    from train.chatml_tokens import with_chatml_tokens
+
+    base = weights_path(name, data_dir(data))
+    folder = models_dir(data_dir(data)) / f"{base.resolve().name}-chatml"
+    if folder.exists():
+        raise UserError(f"{folder} is there already.", "Remove it to make it again.")
+    begin, end = with_chatml_tokens(base, folder)
+    print(f"{folder} is in place: {begin} reads <|im_start|> there, {end} reads <|im_end|>. No weight is new.")
+
+
 @model.command("list")
 def list_models(data: Data = None) -> None:
     """Show the base models that are in place, and those that can be fetched."""

@@ -6,6 +6,7 @@ that. A recipe names the plugin: `plugins: [train.axolotl_cpu.CpuPlugin]`. It ru
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import torch
@@ -20,8 +21,17 @@ class CpuPlugin(BasePlugin):  # type: ignore[misc]  # axolotl publishes no types
     """
 
     def register(self, cfg: dict[str, Any]) -> None:
-        """Set the precision in the recipe before axolotl reads it."""
+        """Set the precision in the recipe before axolotl reads it, and keep it to this process."""
+        # axolotl writes a tokenized set with workers, which import all of it first: half a minute for a set that is
+        # written in less than a second, twice a run. This is its own variable for their number, and 0 is none.
+        os.environ.setdefault("AXOLOTL_DATASET_NUM_PROC", "0")
         cfg["bf16"] = bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+    def pre_model_load(self, cfg: Any) -> None:
+        """Keep the weights here: with several processes axolotl would send each to the GPU of its number."""
+        if isinstance(cfg.device_map, dict):
+            # The very mapping that the model is about to be loaded with; another one would come too late.
+            cfg.device_map[""] = "cpu"
 
     def get_training_args(self, cfg: Any) -> dict[str, Any]:
         """The arguments to add to transformers' TrainingArguments."""

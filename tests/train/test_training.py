@@ -117,7 +117,11 @@ def test_the_link_that_the_documented_command_needs() -> None:
     assert (ROOT / "configs" / "mistral-fsdp.yml").resolve() == RECIPES / "mistral-fsdp.yml"
 
 
-@pytest.mark.parametrize("recipe", sorted(path.stem for path in RECIPES.glob("*.yml")))
+# The one over raw text has no turns; its own test says that all of it is trained.
+CHATS = sorted({path.stem for path in RECIPES.glob("*.yml")} - {"pretrain-completion"})
+
+
+@pytest.mark.parametrize("recipe", CHATS)
 def test_every_recipe_renames_nobody_and_trains_the_mark_that_closes_a_turn(recipe: str) -> None:
     """Without either, axolotl goes on in silence with what tests/test_labels.py would find wrong."""
     settings = read_recipe(find_recipe(recipe))
