@@ -159,7 +159,8 @@ def run_sweep(
             f"none of the {len(trials)} runs came to its end (axolotl's code {code}); its words are above.",
             f"Try one by hand: axolotl train {config}",
         )
-    losses = held_out(base, evaluation, made, run / "scores.json")
+    four_bit = bool(recipe.get("load_in_4bit"))
+    losses = held_out(base, evaluation, made, run / "scores.json", four_bit=four_bit)
     trials = [msgspec.structs.replace(trial, losses=dict(losses.get(trial.name, {}))) for trial in trials]
     trials.sort(key=lambda trial: trial.mean)
     found = {"base": dict(losses["base"]), "trials": trials}
