@@ -48,21 +48,39 @@ def list_personas(context: typer.Context, data: Data = None) -> None:
 
 @personas.command()
 def add(
-    folder: Annotated[Path, typer.Argument(help="A persona's folder: persona.toml, and adapter/ if it has one.")],
+    path: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FOLDER|FILE",
+            help="A persona's folder (persona.toml, and adapter/ if it has one), a zip file of such folders, or the "
+            "result that a bundle's run.sh packed.",
+        ),
+    ],
+    dataset: Annotated[
+        Path | None,
+        typer.Option(
+            help="A result: the set it was made of, if its bundle left elsewhere.", show_default="DATA/dataset"
+        ),
+    ] = None,
+    passphrase_file: Annotated[
+        Path | None, typer.Option(help="A sealed result: the file whose first line is the passphrase.")
+    ] = None,
     data: Data = None,
 ) -> None:
-    """Copy a persona from elsewhere. One with the same id is kept in .previous."""
-    from persona.card import load_persona
-    from persona.errors import UserError
-    from persona.paths import data_dir, personas_dir
-    from train.register import copy_persona
+    """Add personas from elsewhere, after a look whether they are whole. One with the same id is kept in .previous."""
+    from persona.paths import data_dir
+    from scripts.adding import add_folder, add_result, add_zip
+    from train.bundle.result import is_result
 
-    persona = load_persona(folder.expanduser())
-    target = personas_dir(data_dir(data))
-    if target.resolve() == persona.folder.resolve().parent:
-        raise UserError(f"{folder} is among your personas already.")
-    added = copy_persona(persona, target)
-    print(f"{added.speaker} is now the persona {added.id}.")
+    path, home = path.expanduser(), data_dir(data)
+    if path.suffix.lower() == ".zip":
+        added = add_zip(path, home)
+    elif is_result(path):
+        added = add_result(path, home, dataset or home / "dataset", passphrase_file)
+    else:
+        added = [add_folder(path, home)]
+    for persona in added:
+        print(f"{persona.speaker} is now the persona {persona.id}.")
 
 
 @personas.command()
