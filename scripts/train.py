@@ -27,6 +27,16 @@ def train(
     dataset: Annotated[
         Path | None, typer.Option(help="Folder with train.jsonl and eval.jsonl.", show_default="DATA/dataset")
     ] = None,
+    bundle: Annotated[
+        Path | None, typer.Option(help="Train elsewhere: pack everything into this file for a rented GPU.")
+    ] = None,
+    gpu: Annotated[
+        str | None, typer.Option(help="With --bundle: the card it is to run on (rtx3090, a100-80, h100, …).")
+    ] = None,
+    encrypt: Annotated[bool, typer.Option("--encrypt", help="With --bundle: seal it; asks for a passphrase.")] = False,
+    passphrase_file: Annotated[
+        Path | None, typer.Option(help="With --bundle: seal it with the passphrase in this file's first line.")
+    ] = None,
     data: Data = None,
 ) -> None:
     """Train personas with axolotl: one adapter for everyone, or one each, and say how well each foresees its person.
@@ -42,8 +52,13 @@ def train(
 
     folder = data_dir(data).resolve()
     path = find_recipe(recipe)
-    settings = read_recipe(path)
     sets = (dataset or folder / "dataset").resolve()
+    if bundle:
+        from scripts.bundle import pack
+
+        start = start_from.resolve() if start_from else None
+        return pack(path, sets, folder, bundle, per_persona, start, gpu, encrypt, passphrase_file)
+    settings = read_recipe(path)
     speakers = speakers_of(sets)
     read_set(sets / "eval.jsonl")
     context = context_of(sets)  # before the hours of training, since it can be broken
