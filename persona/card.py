@@ -3,9 +3,13 @@
     data/personas/milo/
         persona.toml    this card
         adapter/        the LoRA adapter as PEFT saves it
+        versions/2/     or, for a persona that was trained more than once, a folder for each version: its own card
+            persona.toml    and adapter. The card above says which one is served (`version = 2`)
+            adapter/
 
 The id is the folder's name and the OpenAI `model`. A card names no path outside its folder, so that a persona can
-be moved, zipped and given away.
+be moved, zipped and given away. An adapter that may be being served is never written to again: a new one is a new
+version, in a folder of its own, since engines map its file and name what they cache by its path.
 """
 
 from __future__ import annotations
@@ -22,6 +26,7 @@ from persona.paths import PRIVATE_FILE_MODE, make_private_dir
 CARD_NAME = "persona.toml"
 ADAPTER_DIR = "adapter"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
+VERSIONS_DIR = "versions"
 
 # What the OpenAI `model` may look like: words of any script with - _ . between; never a path.
 _ID = re.compile(r"[^\W_][\w.-]{0,79}")
@@ -66,6 +71,7 @@ class Card(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
         context: there if it was trained with context turns (`greenroom dataset --context`).
         sampling: defaults for requests.
         made_by: where the adapter came from (recipe, dataset hash, held-out loss, …), for people to read.
+        version: which of `versions/` is served; 0 for the adapter beside the card.
     """
 
     speaker: str
@@ -76,6 +82,7 @@ class Card(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     context: Context | None = None
     sampling: Sampling = msgspec.field(default_factory=Sampling)
     made_by: dict[str, str | int | float] = msgspec.field(default_factory=dict)
+    version: int = 0
 
 
 class Persona(msgspec.Struct, frozen=True):
@@ -108,8 +115,14 @@ class Persona(msgspec.Struct, frozen=True):
     @property
     def adapter(self) -> Path | None:
         """The PEFT adapter's folder, or None for a persona that is the base model with a name."""
-        folder = self.folder / ADAPTER_DIR
+        folder = self.version_folder / ADAPTER_DIR
         return folder if (folder / ADAPTER_WEIGHTS).is_file() else None
+
+    @property
+    def version_folder(self) -> Path:
+        """The folder of the version that is served."""
+        version = self.card.version
+        return self.folder / VERSIONS_DIR / str(version) if version else self.folder
 
 
 def load_persona(folder: Path) -> Persona:
@@ -133,8 +146,11 @@ def load_persona(folder: Path) -> Persona:
     if not clean_name(card.speaker):
         raise UserError(f"{path}: `speaker` has no readable name.", "Write the name used in the training data.")
     persona = Persona(folder.name, folder, card)
-    if (folder / ADAPTER_DIR).is_dir() and persona.adapter is None:
-        raise UserError(f"{folder / ADAPTER_DIR}: no {ADAPTER_WEIGHTS} in it.", "Add the persona again.")
+    where = persona.version_folder
+    if card.version < 0 or not where.is_dir():
+        raise UserError(f"{path}: there is no version {card.version}.", "Write one that is in versions/.")
+    if (where / ADAPTER_DIR).is_dir() and persona.adapter is None:
+        raise UserError(f"{where / ADAPTER_DIR}: no {ADAPTER_WEIGHTS} in it.", "Add the persona again.")
     return persona
 
 
@@ -154,11 +170,16 @@ def load_personas(folder: Path) -> tuple[list[Persona], list[UserError]]:
 
 
 def write_card(folder: Path, card: Card) -> Persona:
-    """Write `card` into `folder` (made if need be), readable by its owner alone, and return the persona."""
+    """Write `card` into `folder` (made if need be), readable by its owner alone, and return the persona.
+
+    A card that is there is replaced at once: who reads it meets the old one or the new one.
+    """
     import tomli_w  # late: reading cards inside vLLM's environment needs no writer
 
     make_private_dir(folder)
     path = folder / CARD_NAME
-    path.write_bytes(tomli_w.dumps(msgspec.to_builtins(card)).encode())
-    path.chmod(PRIVATE_FILE_MODE)
+    unfinished = folder / f".{CARD_NAME}.new"
+    unfinished.write_bytes(tomli_w.dumps(msgspec.to_builtins(card)).encode())
+    unfinished.chmod(PRIVATE_FILE_MODE)
+    unfinished.replace(path)
     return load_persona(folder)

@@ -7,16 +7,12 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
 
-from persona.card import CARD_NAME, Persona, load_persona, write_card
+from persona.card import CARD_NAME, Persona, load_persona
 from persona.errors import UserError
 from persona.names import slug
 from persona.paths import PRIVATE_FILE_MODE, make_private_dir, models_dir, personas_dir
 from scripts.train import _owner
-
-if TYPE_CHECKING:
-    from train.bundle.result import Result
 
 _MOST_UNZIPPED = 8 << 30
 """Bytes that a zip file may unpack to: far more than a cast of adapters, and less than a disk."""
@@ -102,7 +98,7 @@ def add_result(path: Path, data: Path, dataset: Path, passphrase_file: Path | No
     from train.bundle.packing import RECORDS
     from train.bundle.result import check_adapters, check_base, check_belongs, open_result
     from train.bundle.sealing import read_passphrase
-    from train.register import register
+    from train.register import register, register_base
 
     with _workshop(data) as place:
         result = open_result(path, place, lambda: read_passphrase(passphrase_file))
@@ -110,31 +106,18 @@ def add_result(path: Path, data: Path, dataset: Path, passphrase_file: Path | No
         note = check_base(result, data)
         owner = _owner(data)
         _check_ids(path, [slug(speaker) for speaker in result.manifest.speakers])
+        base = result.manifest.base.name
         if result.model is not None:
-            return _add_model(result, result.model, data, owner, place)
-        adapters = {speaker: result.adapter_of(speaker) for speaker in result.manifest.speakers}
-        check_adapters(result, adapters)
-        cards = result.cards(result.manifest.base.name, owner)
-        added = [register(adapters[card.speaker], card, personas_dir(data)) for card in cards]
+            base = register_base(result.model, result.name, models_dir(data)).name
+            note = f"The model is {models_dir(data) / base}; for llama.cpp: greenroom model gguf {base}"
+        else:
+            check_adapters(result)
+        added = [
+            register(None if result.model else result.adapter_of(card.speaker), card, personas_dir(data))
+            for card in result.cards(base, owner)
+        ]
     if note:
         print(note)
-    return added
-
-
-def _add_model(result: Result, model: Path, data: Path, owner: str, place: Path) -> list[Persona]:
-    """Put a model of its own among the bases, and make everybody it was trained on a persona without an adapter."""
-    from train.register import copy_persona
-
-    if not (model / "config.json").is_file() or not list(model.glob("*.safetensors")):
-        raise UserError("there is no model in the result.", "Take the result.tar that run.sh packs at the end.")
-    name = f"{result.manifest.recipe.name}-{result.said.bundle[:8]}"
-    target = make_private_dir(models_dir(data)) / name
-    if target.exists():
-        raise UserError(f"{target} exists already: this result was added before.")
-    model.rename(target)
-    cards = {slug(card.speaker): write_card(place / slug(card.speaker), card) for card in result.cards(name, owner)}
-    added = [copy_persona(persona, personas_dir(data)) for persona in cards.values()]
-    print(f"The model is {target}. vLLM serves it; for llama.cpp: greenroom model convert {name} --like BASE.gguf")
     return added
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def pack(
-    recipe_path: Path,
+    name: str,
     dataset: Path,
     data: Path,
     out: Path,
@@ -27,7 +27,7 @@ def pack(
     """Write the bundle `out` of a recipe and a dataset, after saying what is in it and what it will take.
 
     Args:
-        recipe_path: the recipe's file.
+        name: the recipe's, or the path of its file.
         dataset: folder with the sets.
         data: the private folder.
         out: the file to write.
@@ -44,8 +44,9 @@ def pack(
     from persona.errors import UserError
     from train.bundle.packing import RECORDS, Bundle, from_hub
     from train.bundle.sealing import SealError, make_lock, read_passphrase
-    from train.recipe import base_name, read_recipe
+    from train.recipe import base_name, find_recipe, read_recipe
 
+    recipe_path = find_recipe(name)
     recipe = read_recipe(recipe_path)
     base = None if from_hub(recipe) else weights_path(base_name(recipe), data).resolve()
     if out.exists():

@@ -16,10 +16,11 @@ for folder in "$GREENROOM_DATA"/personas/*/; do
   id=${full%%-*}  # the cast go by their first names
   mkdir -p "samples/personas/$id"
   rm -rf "samples/personas/$id/adapter"
-  cp -r "$folder/adapter" "samples/personas/$id/"
+  # The sample cast has one version each; made here, it is the newest of the folder's.
+  cp -r "$(ls -d "$folder"versions/*/ | sort -V | tail -n 1)adapter" "samples/personas/$id/"
   # The line about the person is written by hand; the rest of the card is the run's.
   about=$(grep -m1 '^about = ' "samples/personas/$id/persona.toml" 2>/dev/null || true)
-  { echo "$about"; cat "$folder/persona.toml"; } | sed '/^$/{1d}' > "samples/personas/$id/persona.toml.new"
+  { echo "$about"; grep -v '^version = ' "$folder/persona.toml"; } | sed '/^$/{1d}' > "samples/personas/$id/persona.toml.new"
   mv "samples/personas/$id/persona.toml.new" "samples/personas/$id/persona.toml"
 done
 echo "The new adapters are in samples/personas, each with the losses it was measured at in its card."

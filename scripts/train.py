@@ -1,21 +1,29 @@
-"""`greenroom train RECIPE`: run axolotl on a recipe and register the personas it made."""
+"""`greenroom train RECIPE`: check, estimate, run axolotl, and register the personas it made."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import signal
+import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from scripts.options import Data
 
 if TYPE_CHECKING:
-    from persona.card import Context
+    from train.losses import Curve
+    from train.preparation import Preparation
+    from train.runs import Run
+
+INTERRUPTED = 130
 
 
 def train(
-    recipe: Annotated[str, typer.Argument(help="A name in axolotl_configs/, or the path of a file.")],
+    recipe: Annotated[
+        str | None, typer.Argument(help="A name in axolotl_configs/, or the path of a file; with --resume, a run.")
+    ] = None,
     per_persona: Annotated[
         bool,
         typer.Option(help="An adapter for each speaker, going on from the joint one; otherwise they share it."),
@@ -27,11 +35,17 @@ def train(
     dataset: Annotated[
         Path | None, typer.Option(help="Folder with train.jsonl and eval.jsonl.", show_default="DATA/dataset")
     ] = None,
-    bundle: Annotated[
-        Path | None, typer.Option(help="Train elsewhere: pack everything into this file for a rented GPU.")
-    ] = None,
+    check: Annotated[bool, typer.Option("--check", help="Only check and estimate; nothing is trained.")] = False,
     gpu: Annotated[
-        str | None, typer.Option(help="With --bundle: the card it is to run on (rtx3090, a100-80, h100, …).")
+        str | None,
+        typer.Option(metavar="NAME", help="With --check or --bundle: estimate for this card (rtx3090, 8xa100-80, …)."),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a run that was stopped; without a name, the newest.")
+    ] = False,
+    anyway: Annotated[bool, typer.Option("--anyway", help="Start although a check says that it will not do.")] = False,
+    bundle: Annotated[
+        Path | None, typer.Option(help="Train elsewhere: pack everything into this file, for a rented GPU.")
     ] = None,
     encrypt: Annotated[bool, typer.Option("--encrypt", help="With --bundle: seal it; asks for a passphrase.")] = False,
     passphrase_file: Annotated[
@@ -41,74 +55,72 @@ def train(
 ) -> None:
     """Train personas with axolotl: one adapter for everyone, or one each, and say how well each foresees its person.
 
-    Everything a run reads and writes is under DATA/runs. A persona that exists already is kept in
-    DATA/personas/.previous.
+    It checks and estimates first. Everything a run reads and writes is under DATA/runs, and a run that was stopped
+    goes on with --resume. A persona that exists already gets a new version; nothing is replaced.
     """
-    from persona.bases import weights_path
-    from persona.paths import data_dir, personas_dir
-    from train.recipe import base_name, find_recipe, read_recipe
-    from train.register import context_of
-    from train.training import held_out, read_set, run_dir, speakers_of, train_joint, train_own
+    from persona.errors import UserError
+    from persona.paths import data_dir
+    from train.preparation import prepare, resumed
 
     folder = data_dir(data).resolve()
-    path = find_recipe(recipe)
-    sets = (dataset or folder / "dataset").resolve()
-    if bundle:
+    if bundle and recipe:
         from scripts.bundle import pack
 
-        start = start_from.resolve() if start_from else None
-        return pack(path, sets, folder, bundle, per_persona, start, gpu, encrypt, passphrase_file)
-    settings = read_recipe(path)
-    speakers = speakers_of(sets)
-    read_set(sets / "eval.jsonl")
-    context = context_of(sets)  # before the hours of training, since it can be broken
-    base = weights_path(base_name(settings), folder).resolve()
-    run = run_dir(folder, path)
-    print(f"Training {', '.join(speakers)} in {run}.", flush=True)
-    joint = start_from.resolve() if start_from else train_joint(settings, base, sets, run)
-    adapters = {
-        speaker: train_own(settings, base, sets, joint, speaker, run) if per_persona else joint for speaker in speakers
-    }
-    losses = held_out(base, sets / "eval.jsonl", adapters, run / "scores.json")
-    _register(speakers, adapters, losses, context, base.name, path.stem, personas_dir(folder), folder)
-    _print(speakers, losses)
+        sets, start = (dataset or folder / "dataset").resolve(), start_from.resolve() if start_from else None
+        return pack(recipe, sets, folder, bundle, per_persona, start, gpu, encrypt, passphrase_file)
+    if gpu and not check:
+        raise UserError("--gpu estimates for a card that is not here.", "Give --check or --bundle with it.")
+    if resume:
+        ready = resumed(folder, recipe)
+    elif recipe is None:
+        raise UserError("which recipe?", "`greenroom train RECIPE`; `--resume` goes on with a run.")
+    else:
+        sets = (dataset or folder / "dataset").resolve()
+        ready = prepare(folder, recipe, sets, per_persona, start_from.resolve() if start_from else None, gpu)
+    for line in ready.lines():
+        print(line, flush=True)
+    if check:
+        if ready.stopped and not gpu:
+            raise ready.stopped
+        return
+    if ready.stopped and not anyway:
+        raise ready.stopped
+    _run(ready, ready.run or ready.new_run())
 
 
-def _register(
-    speakers: list[str],
-    adapters: dict[str, Path],
-    losses: dict[str, dict[str, float]],
-    context: Callable[[str], Context | None],
-    base: str,
-    recipe: str,
-    personas: Path,
-    data: Path,
-) -> None:
-    import datetime
+def _run(ready: Preparation, run: Run) -> None:
+    from train.outcome import curves_of, draw, register_run, write_summary
+    from train.register import context_of
+    from train.schedule import Stopped
+    from train.training import held_out, results_of, train_stages
 
-    from persona.card import Card, Sampling
-    from train.register import register
-
-    owner = _owner(data)
-    for speaker in speakers:
-        made_by: dict[str, str | int | float] = {
-            "recipe": recipe,
-            "day": datetime.date.today().isoformat(),
-        }
-        if speaker in losses["base"]:
-            made_by["held_out_loss_base"] = round(losses["base"][speaker], 3)
-            made_by["held_out_loss"] = round(losses[speaker][speaker], 3)
-        card = Card(
-            speaker=speaker,
-            base=base,
-            owner=owner,
-            interlocutor="" if speaker != owner else next((s for s in speakers if s != owner), ""),
-            context=context(speaker),
-            sampling=Sampling(temperature=0.8, min_p=0.08, repetition_penalty=1.05, max_tokens=200),
-            made_by=made_by,
-        )
-        persona = register(adapters[speaker], card, personas)
-        print(f"{speaker} is now the persona {persona.id}.")
+    plan = run.plan
+    context = context_of(Path(plan.dataset))  # before the hours of training, since it can be broken
+    # A closed terminal and a polite kill are as good as Ctrl+C: save, and say how to go on.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
+    print(f"Training {', '.join(plan.speakers)} in {run.folder}.", flush=True)
+    with run.locked() as lock:
+        try:
+            train_stages(run, ready.recipe, ready.counter, lock, ready.cards)
+            evaluation = Path(plan.dataset) / "eval.jsonl"
+            four_bit = bool(ready.recipe.get("load_in_4bit"))
+            scores = run.folder / "scores.json"
+            losses = held_out(Path(plan.base), evaluation, results_of(run), scores, four_bit=four_bit)
+        except KeyboardInterrupt as error:
+            saved = f"{error} " if isinstance(error, Stopped) else ""
+            print(f"\nStopped. {saved}Go on with: greenroom train --resume {run.name}", file=sys.stderr, flush=True)
+            raise typer.Exit(INTERRUPTED) from None
+        personas = register_run(run, losses, ready.versions, ready.data, owner=_owner(ready.data), context=context)
+        curves = curves_of(run)
+        picture = draw(run)
+        _print_curves(run, curves)
+        _print_losses(plan.speakers, losses)
+        without = "There is no picture of the curves: pip install matplotlib beside axolotl."
+        print(f"The curves are drawn in {picture}." if picture else without)
+        for persona in personas:
+            print(f"{persona.speaker} is now the persona {persona.id}, version {persona.card.version}.")
+        write_summary(run, losses, personas)
 
 
 def _owner(data: Path) -> str:
@@ -122,7 +134,24 @@ def _owner(data: Path) -> str:
         return next((person.speaker for person in people(store.db) if person.is_owner), "")
 
 
-def _print(speakers: list[str], losses: dict[str, dict[str, float]]) -> None:
+def _print_curves(run: Run, curves: Mapping[str, Curve]) -> None:
+    """The table of stages, and the first one's curve."""
+    import msgspec
+    from rich.console import Console
+    from rich.table import Table
+
+    from train.outcome import stage_row
+    from train.plots import terminal
+
+    table = Table("stage", "minutes", "steps", "tokens/s", "loss", "held out", title="Training")
+    for stage in run.stages:
+        table.add_row(*stage_row(stage, curves[stage.name]))
+    Console().print(table)
+    first: dict[str, Any] = {name: msgspec.to_builtins(curve) for name, curve in list(curves.items())[:1]}
+    print(terminal(first))
+
+
+def _print_losses(speakers: list[str], losses: Mapping[str, Mapping[str, float]]) -> None:
     from rich.console import Console
     from rich.table import Table
 

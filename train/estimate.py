@@ -230,7 +230,7 @@ def _memory(recipe: Recipe, shape: Shape, row: int, trained: int, device: Device
         master = 4
     else:
         # Sharded training keeps its weights in float32; alone they stay as they are computed with.
-        master = 4 if shards > 1 or width == 4 else 2
+        master = 4 if _sharded(recipe) or width == 4 else 2
         parts["weights"] = master * trained / shards
     if recipe.get("adapter"):
         parts["adapter"] = master * trained / shards

@@ -1,8 +1,12 @@
-"""Make a persona of a trained adapter: its folder under `data/personas`, with a card that says how it was made."""
+"""Make a persona of a trained adapter: its folder under `data/personas`, with a card that says how it was made.
+
+A persona that is there already gets a new version beside the old ones (`persona.card`), and `rollback` goes back.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -11,7 +15,17 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from persona.card import ADAPTER_DIR, ADAPTER_WEIGHTS, Card, Context, Persona, load_persona, write_card
+from persona.card import (
+    ADAPTER_DIR,
+    ADAPTER_WEIGHTS,
+    CARD_NAME,
+    VERSIONS_DIR,
+    Card,
+    Context,
+    Persona,
+    load_persona,
+    write_card,
+)
 from persona.errors import UserError
 from persona.gguf_lora import read_config, read_weights
 from persona.names import slug
@@ -26,12 +40,14 @@ _CONFIG_KEYS = (
     "use_rslora use_dora fan_in_fan_out inference_mode"
 ).split()
 
+_MODEL_FILES = {".safetensors", ".json", ".jinja", ".model", ".txt"}
 
-def register(adapter: Path, card: Card, personas: Path) -> Persona:
-    """Put a copy of the PEFT adapter in folder `adapter` under `personas`, with `card`; the new persona.
+
+def register(adapter: Path | None, card: Card, personas: Path) -> Persona:
+    """Put a copy of the PEFT adapter in folder `adapter` under `personas`, with `card`; the persona.
 
     The weights are stored in float16, half of what training leaves, which is more than their precision needs. A
-    persona that has the id already is moved to `.previous` and not overwritten.
+    persona that has the id already gets them as its next version; without an adapter it is the base with a name.
 
     Raises:
         UserError: the adapter cannot be read or served.
@@ -71,7 +87,7 @@ def context_of(dataset: Path) -> Callable[[str], Context | None]:
 
 
 def copy_persona(persona: Persona, personas: Path) -> Persona:
-    """Put a copy of `persona` under `personas`, by its own id; one that has it already is moved to `.previous`.
+    """Put a copy of `persona` under `personas`, by its own id; where that is taken, as the next version of it.
 
     Raises:
         UserError: its adapter cannot be read or served.
@@ -80,19 +96,60 @@ def copy_persona(persona: Persona, personas: Path) -> Persona:
 
 
 def _place(identity: str, card: Card, adapter: Path | None, personas: Path) -> Persona:
-    """Build the folder beside the others and move it into place, so that nobody ever reads half a persona."""
+    """Make a new version of a persona and then point its card to it, so that nobody ever reads half of one."""
     make_private_dir(personas)
+    folder = personas / identity
     unfinished = Path(tempfile.mkdtemp(dir=personas, prefix=".new-"))
     try:
-        folder = make_private_dir(unfinished / identity)
         if adapter is not None:
-            copy_adapter(adapter, card.base, folder / ADAPTER_DIR)
-        write_card(folder, card)
-        keep_previous(personas, identity)
-        folder.rename(personas / identity)
+            copy_adapter(adapter, card.base, unfinished / ADAPTER_DIR)
+        _keep_first(folder)
+        number = max(versions(folder), default=0) + 1
+        card = msgspec.structs.replace(card, version=number)
+        place = make_private_dir(folder / VERSIONS_DIR) / str(number)
+        os.rename(unfinished, place)
+        _write_version(place, card)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
-    return load_persona(personas / identity)
+    return write_card(folder, card)
+
+
+def _keep_first(folder: Path) -> None:
+    """Give the version of a persona that has its adapter beside its card (0) a card of its own; its adapter stays."""
+    if (folder / CARD_NAME).is_file() and not versions(folder):
+        first = load_persona(folder)
+        _write_version(make_private_dir(folder / VERSIONS_DIR / "0"), first.card)
+
+
+def _write_version(place: Path, card: Card) -> None:
+    # Read back without its number, since in this folder there are no versions.
+    write_card(place, msgspec.structs.replace(card, version=0))
+
+
+def versions(folder: Path) -> list[int]:
+    """The versions that the persona in `folder` has, oldest first; none where it was made once and never again."""
+    cards = (folder / VERSIONS_DIR).glob(f"*/{CARD_NAME}")
+    return sorted(int(card.parent.name) for card in cards if card.parent.name.isdecimal())
+
+
+def rollback(folder: Path, version: int | None = None) -> Persona:
+    """Serve another version of the persona in `folder`: the one before the current one, or `version`; the persona.
+
+    Nothing is removed, so that going back can be undone in the same way. What serves it takes it up when it next
+    starts.
+
+    Raises:
+        UserError: there is no such version; says which there are.
+    """
+    current = load_persona(folder).card.version
+    there = versions(folder)
+    chosen = version if version is not None else max((one for one in there if one < current), default=None)
+    if chosen is None or chosen not in there:
+        listed = f"It has {', '.join(map(str, there))}." if there else "It was made once."
+        wanted = "no version before this one" if chosen is None else f"no version {chosen}"
+        raise UserError(f"{folder.name} is at version {current}, and there is {wanted}.", listed)
+    card = load_persona(folder / VERSIONS_DIR / str(chosen)).card
+    return write_card(folder, msgspec.structs.replace(card, version=chosen))
 
 
 def keep_previous(personas: Path, identity: str) -> Path | None:
@@ -128,3 +185,33 @@ def copy_adapter(adapter: Path, base: str, out: Path) -> None:
     (out / "adapter_config.json").write_text(json.dumps(kept, indent=2) + "\n", "utf-8")
     for file in out.iterdir():
         file.chmod(PRIVATE_FILE_MODE)
+
+
+def register_base(model: Path, name: str, models: Path) -> Path:
+    """Copy a model of its own (every weight trained) from folder `model` to `models`, as the base `name`; its folder.
+
+    Files are linked where the disk allows, since they are large and not changed again. A base that is there already
+    is left as it is: a run makes its own once.
+
+    Raises:
+        UserError: there are no weights in it.
+    """
+    files = [path for path in sorted(model.iterdir()) if path.is_file() and path.suffix in _MODEL_FILES]
+    if not any(path.suffix == ".safetensors" for path in files) or not (model / "config.json").is_file():
+        raise UserError(f"{model} holds no model: no config.json with safetensors.", "Train it again.")
+    place = models / name
+    if place.exists():
+        return place
+    make_private_dir(models)
+    unfinished = Path(tempfile.mkdtemp(dir=models, prefix=".new-"))
+    try:
+        for path in files:
+            try:
+                os.link(path, unfinished / path.name)
+            except OSError:  # another disk
+                shutil.copyfile(path, unfinished / path.name)
+            (unfinished / path.name).chmod(PRIVATE_FILE_MODE)
+        unfinished.rename(place)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return place

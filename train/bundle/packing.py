@@ -291,6 +291,8 @@ class Bundle:
     def _scoring(self, base: str, stages: list[dict[str, Any]]) -> list[str]:
         """The arguments of `train.score` there."""
         arguments = ["--base", base, "--data", "data/eval.jsonl", "--out", "state/scores.json"]
+        if self.recipe.get("load_in_4bit"):
+            arguments.append("--four-bit")
         for stage in stages:
             arguments += ["--adapter", f"{stage['name']}={stage['out']}"]
         return arguments

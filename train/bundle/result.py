@@ -7,9 +7,10 @@ the one it would be served on. A sealed result also shows that it comes from som
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from persona.bases import gguf_path
 from persona.card import Card, Context, Sampling
 from persona.errors import UserError
 from persona.gguf_lora import read_config, read_weights
-from persona.names import clean_name
+from persona.names import clean_name, slug
 from persona.paths import models_dir
 from train.bundle.archive import ArchiveError, extract, first_difference, sha256
 from train.bundle.machine import MANIFEST, RESULT
@@ -103,6 +104,11 @@ class Result(msgspec.Struct):
         """The folder of a model of its own, where every weight was trained; None for adapters."""
         return None if self.manifest.adapter else self.folder / "made" / self.manifest.stages[-1].name
 
+    @property
+    def name(self) -> str:
+        """What the run is called: its recipe and the beginning of the bundle's id."""
+        return f"{slug(self.manifest.recipe.name)}-{self.said.bundle[:8]}"
+
     def stage_of(self, speaker: str) -> str:
         """The stage whose adapter is `speaker`'s: their own, or the one they share."""
         own = next((stage.name for stage in self.manifest.stages if stage.speaker == speaker), None)
@@ -120,12 +126,15 @@ class Result(msgspec.Struct):
         for speaker, trained in self.manifest.speakers.items():
             stage = self.stage_of(speaker)
             made_by: dict[str, str | int | float] = {
+                "run": self.name,
                 "recipe": self.manifest.recipe.name,
+                "recipe_sha256": self.manifest.recipe.sha256,
+                "dataset_sha256": self._dataset_sha256(),
                 "day": self.said.stages[stage].finished[:10],
-                "trained_on": ", ".join(self.said.gpus) or "cpu",
+                "adapter": "own" if self.manifest.stages[-1].speaker else "shared",
                 "bundle": self.said.bundle,
-                "dataset": self.manifest.dataset["train.jsonl"],
-                "axolotl": self.said.versions.get("axolotl", ""),
+                "trained_on": ", ".join(self.said.gpus) or "cpu",
+                **{name: self.said.versions[name] for name in ("axolotl", "peft") if name in self.said.versions},
             }
             for key, model in (("held_out_loss_base", "base"), ("held_out_loss", stage)):
                 if speaker in losses.get(model, {}):
@@ -142,6 +151,11 @@ class Result(msgspec.Struct):
                 )
             )
         return cards
+
+    def _dataset_sha256(self) -> str:
+        """As `train.runs.set_sha256` makes it."""
+        sums = (self.manifest.dataset[name] for name in ("train.jsonl", "eval.jsonl"))
+        return hashlib.sha256(b"".join(map(bytes.fromhex, sums))).hexdigest()
 
     def _losses(self) -> dict[str, dict[str, float]]:
         """Held-out loss in nats per token by model and speaker; empty where nothing was scored."""
@@ -212,7 +226,13 @@ def _check_names(path: Path, said: _Result, manifest: Manifest) -> None:
         raise UserError(f"{path} was made by a newer Greenroom.", "Update this one.")
     named = all(_STAGE.fullmatch(stage.name) and stage.name in said.stages for stage in manifest.stages)
     speakers = all(clean_name(speaker) == speaker for speaker in manifest.speakers)
-    if not (named and speakers and manifest.stages and manifest.speakers and "train.jsonl" in manifest.dataset):
+    if not (
+        named
+        and speakers
+        and manifest.stages
+        and manifest.speakers
+        and {"train.jsonl", "eval.jsonl"} <= set(manifest.dataset)
+    ):
         raise UserError(f"{path} names stages or speakers that it cannot have.", "Take the result.tar of run.sh.")
 
 
@@ -281,13 +301,13 @@ def check_base(result: Result, data: Path) -> str | None:
     return None
 
 
-def check_adapters(result: Result, speakers: Mapping[str, Path]) -> None:
+def check_adapters(result: Result) -> None:
     """See that every adapter can be read and served, before any is registered.
 
     Raises:
         UserError: one cannot.
     """
-    for adapter in sorted(set(speakers.values())):
+    for adapter in sorted({result.adapter_of(speaker) for speaker in result.manifest.speakers}):
         read_config(adapter)
         read_weights(adapter)
         trained_on = json.loads((adapter / "adapter_config.json").read_bytes()).get("base_model_name_or_path")

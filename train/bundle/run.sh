@@ -29,7 +29,7 @@ die() {
 }
 
 say() {
-  echo "$(date -u +%FT%TZ) $*" | tee -a progress.txt
+  echo "$(date -u +%FT%TZ) $*" | tee -a "$here/progress.txt"
 }
 
 check_only=no wipe=no anyway=() passphrase_file=()
@@ -53,6 +53,7 @@ while (($#)); do
 done
 
 cd "$(dirname "${BASH_SOURCE[0]}")"
+here=$PWD
 umask 077
 
 axolotl=$(command -v axolotl) ||

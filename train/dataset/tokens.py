@@ -79,10 +79,10 @@ def find_counter(wanted: str, data: Path) -> FileCounter:
     if recipe is not None:
         settings = read_recipe(recipe)
         base = str(settings["base_model"])
-        places = [Path(base), models_dir(data) / base_name(settings), *_downloaded(base)]
+        places = [Path(base), models_dir(data) / base_name(settings), *downloaded(base)]
     else:
         given = Path(wanted).expanduser()
-        places = [given, models_dir(data) / given.name, *_downloaded(wanted)]
+        places = [given, models_dir(data) / given.name, *downloaded(wanted)]
     for place in places:
         path = place / TOKENIZER_FILE if place.is_dir() else place
         if path.is_file() and path.suffix == ".json":
@@ -104,7 +104,7 @@ def _recipe(wanted: str) -> Path | None:
     return found if found.suffix in (".yml", ".yaml") else None
 
 
-def _downloaded(base: str) -> list[Path]:
+def downloaded(base: str) -> list[Path]:
     """Return where Hugging Face's library keeps what it has of a model: `org/name` in its cache, newest first."""
     home = Path(os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface")
     cache = Path(os.environ.get("HF_HUB_CACHE") or home / "hub")
