@@ -61,10 +61,11 @@ axolotl=$(command -v axolotl) ||
 python=$(dirname "$axolotl")/python
 [[ -x $python ]] || python=$(command -v python3) || die "there is no python beside $axolotl, and no python3 on PATH."
 
-# The lock is handed on to every process started here: a training that outlived its run.sh still holds it.
+# The lock is handed on to every process started here: a training that outlived its run.sh still holds it, and one
+# that was just killed lets go of it in a moment.
 if command -v flock >/dev/null; then
   exec 9>.lock
-  flock -n 9 || die "a run is under way in this folder (ps aux | grep axolotl); end it first, or wait for it."
+  flock -w 5 9 || die "a run is under way in this folder (ps aux | grep axolotl); end it first, or wait for it."
 fi
 
 # What is unpacked appears as work/ whole or not at all.
