@@ -236,4 +236,3 @@ def _added_tokens(folder: Path) -> dict[int, tuple[str, bool]]:
         return {int(token["id"]): (str(token["content"]), bool(token["special"])) for token in tokens}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path} does not say which tokens were added: {error}.", "Save the tokenizer too.") from error
-

@@ -19,6 +19,7 @@ from persona.safetensors_file import tensors_of
 from server.engines.llamacpp import LlamaCpp
 from tests.endpoints import ROOT
 from tests.persona.families import FAMILIES, SIZES
+from tests.scripts.test_errors import greenroom
 from train.environment import training_environ, training_python
 
 LINES = ["hey, what's up?", "12 minutes late\nnew record", "ну ок let's go))"]
@@ -123,8 +124,8 @@ def test_an_adapter_of_every_family_does_in_llamacpp_what_it_does_in_peft(
 
 
 @pytest.mark.train
-@pytest.mark.parametrize("name", FAMILIES)
-def test_a_merged_model_of_every_family_does_the_same(families: Path, tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("name", ["mistral", "qwen2"])
+def test_a_merged_model_does_the_same(families: Path, tmp_path: Path, name: str) -> None:
     write_model(families / "merged" / name, families / f"{name}-like.gguf", tmp_path / "merged.gguf", "f32")
     worst, moved = compared(families, name, tmp_path / "merged.gguf", None, tmp_path)
     assert moved > 1.0
@@ -182,6 +183,26 @@ def test_the_base_of_a_fine_tune_is_found_by_its_sizes(families: Path, base_gguf
     with pytest.raises(UserError, match="is a qwen2 model, not a llama one"):
         write_model(families / "models" / "llama", families / "qwen2-like.gguf", tmp_path / "out.gguf")
     assert not list(tmp_path.glob("*.part"))
+
+
+@pytest.mark.train
+def test_a_merged_persona_is_exported_as_a_folder_and_as_gguf(families: Path, tmp_path: Path) -> None:
+    name, data = "llama-grouped", tmp_path / "data"
+    (data / "models").mkdir(parents=True)
+    (data / "models" / name).symlink_to(families / "models" / name)
+    (data / "models" / f"{name}.gguf").symlink_to(families / f"{name}-like.gguf")
+    persona = write_card(data / "personas" / "milo", Card(speaker="Milo", base=name))
+    (persona.folder / "adapter").symlink_to(families / "adapters" / name)
+    merged = ("personas", "export", "milo", "--format", "merged", "--data", data)
+    for out in (tmp_path / "folder", tmp_path / "file.gguf"):
+        done = greenroom(*merged, out)
+        assert done.returncode == 0, done.stderr
+    expected = {tensor.name: tensor.read() for tensor in tensors_of(families / "merged" / name / "model.safetensors")}
+    for tensor in tensors_of(tmp_path / "folder" / "model.safetensors"):
+        assert np.array_equal(tensor.read(), expected[tensor.name])
+    assert (tmp_path / "folder" / "tokenizer.json").is_file()
+    worst, _ = compared(families, name, tmp_path / "file.gguf", None, tmp_path / "served")
+    assert worst < TOLERANCE
 
 
 def test_what_is_no_model_is_said_to_be_none(tmp_path: Path, base_gguf: Path) -> None:

@@ -48,6 +48,10 @@ if (here / "stop").exists() and (here / "stop").read_text() == out.name:
         if state:
             (out / f"checkpoint-{{step}}" / "trainer_state.json").write_text(state)
     sys.exit(3)
+if not config.get("adapter"):
+    shutil.copytree(config["base_model"], out, dirs_exist_ok=True)
+    (out / "training_args.bin").write_bytes(b"a pickle")
+    sys.exit(0)
 shutil.copytree(here / "adapter", out, dirs_exist_ok=True)
 settings = json.loads((out / "adapter_config.json").read_text())
 settings["base_model_name_or_path"] = config["base_model"]

@@ -21,7 +21,18 @@ import pytest
 from persona.card import load_personas
 from tests.endpoints import SAMPLE_CAST
 from tests.scripts.test_errors import greenroom, refused
-from tests.train.bundles import BASE, TALK, fake_axolotl, home, pack, unpack, write_adapter, write_base, write_set
+from tests.train.bundles import (
+    BASE,
+    TALK,
+    fake_axolotl,
+    home,
+    pack,
+    unpack,
+    write_adapter,
+    write_base,
+    write_recipe_for,
+    write_set,
+)
 from train.bundle.archive import extract, sha256, write_tar
 from train.bundle.packing import RECORDS
 from train.bundle.sealing import make_lock
@@ -281,6 +292,21 @@ def test_without_own_stages_everybody_shares_the_adapter(data: Path, recipe: Pat
     assert greenroom("personas", "add", folder / "result.tar", "--data", data).returncode == 0
     personas, _ = load_personas(data / "personas")
     assert [persona.card.made_by["adapter"] for persona in personas] == ["shared", "shared"]
+
+
+def test_a_model_of_its_own_becomes_a_base(data: Path, recipe: Path, run: Run, tmp_path: Path) -> None:
+    whole = write_recipe_for(f"data/models/{BASE}", tmp_path / "whole.yml", adapter=None)
+    pack(data, whole, tmp_path / "a.bundle", per_persona=False)
+    folder = unpack(tmp_path / "a.bundle", tmp_path / "rented")
+    assert run(folder).returncode == 0
+    done = greenroom("personas", "add", folder / "result.tar", "--data", data)
+    assert done.returncode == 0, done.stderr
+    ann, bo = load_personas(data / "personas")[0]
+    assert ann.adapter is None
+    assert ann.card.base == bo.card.base == f"whole-{ann.card.made_by['bundle'][:8]}"  # type: ignore[index]
+    model = data / "models" / ann.card.base
+    assert sorted(path.name for path in model.iterdir()) == ["config.json", "model.safetensors"]
+    assert f"greenroom model gguf {ann.card.base}" in done.stdout
 
 
 def zipped(path: Path, **folders: Path) -> Path:
