@@ -50,7 +50,8 @@ picture: .venv/.ready-dev setup  ## draw docs/client.svg again from the real cli
 	@$(BIN)/python scripts/make_picture.py
 
 benchmarks: .venv/.ready-dev setup  ## run every benchmark
-	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script; done
+	@for script in $$(grep -l __main__ benchmarks/*.py); do name=$$(basename $$script .py); echo "== $$name"; \
+	  $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 clean:  ## remove the environments (never data/)
 	rm -rf .venv .venv-train .venv-vllm build *.egg-info

@@ -28,7 +28,12 @@ def context_turn(participants: Iterable[str], platform: str | None = None, local
         shown += f" +{len(names) - MOST_NAMES}"
     parts = [shown]
     if platform:
-        parts.append(_PLATFORMS.get(platform, clean_name(platform).capitalize()))
+        parts.append(platform_name(platform))
     if local is not None:
         parts.append(f"{_DAYS[local.weekday()]} {local.hour}h")
     return " · ".join(part for part in parts if part)
+
+
+def platform_name(platform: str) -> str:
+    """Return a platform as people write it: "whatsapp" gives "WhatsApp", "telegram" gives "Telegram"."""
+    return _PLATFORMS.get(platform, clean_name(platform).capitalize())

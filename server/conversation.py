@@ -67,7 +67,9 @@ def _in_context(said: list[Turn], persona: Persona, platform: str, now: datetime
 
     What the client says in a system message of its own stands on the lines below, as in one turn.
     """
-    names = {persona.speaker, persona.interlocutor, *(turn["role"] for turn in said if turn["role"] != SYSTEM)}
+    speaking = {turn["role"] for turn in said if turn["role"] != SYSTEM} - {persona.speaker}
+    # In training only those who speak in a session are in it; where nobody has yet, the interlocutor will.
+    names = {persona.speaker, *(speaking or {persona.interlocutor})}
     context = context_turn(names, platform, now)
     if said and said[0]["role"] == SYSTEM:
         return [Turn(role=SYSTEM, content=f"{context}\n{said[0]['content']}"), *said[1:]]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from train.devices import Device
+from train.devices import GIB, Device
 from train.estimate import estimate
-from train.recipe import Recipe
+from train.recipe import Recipe, number
 from train.set_stats import SetStats
 
 
@@ -24,17 +24,17 @@ def lighter(recipe: Recipe) -> Iterator[tuple[str, Recipe]]:
         changed.update(settings)
         return ", ".join(f"{key}: {str(value).lower()}" for key, value in said.items()), dict(changed)
 
-    batch = int(recipe.get("micro_batch_size") or 1)
+    batch = int(number(recipe, "micro_batch_size", 1))
     while batch > 1 and batch % 2 == 0:
         batch //= 2
-        more = int(changed.get("gradient_accumulation_steps") or 1) * 2
+        more = int(number(changed, "gradient_accumulation_steps", 1)) * 2
         yield change(micro_batch_size=batch, gradient_accumulation_steps=more)
     fsdp = recipe.get("fsdp_config") or {}
     if not recipe.get("gradient_checkpointing") and not fsdp.get("activation_checkpointing"):
         yield change(gradient_checkpointing=True)
     if recipe.get("adapter") and not (recipe.get("load_in_4bit") or recipe.get("load_in_8bit")) and not _on_cpu(recipe):
         yield change(adapter="qlora", load_in_4bit=True)
-    length = int(recipe.get("sequence_len") or 512)
+    length = int(number(recipe, "sequence_len", 512))
     while length > 512:
         length //= 2
         yield change(sequence_len=length)
@@ -54,5 +54,5 @@ def what_fits(recipe: Recipe, base_config: Mapping[str, Any], stats: SetStats, d
     for said, changed in lighter(recipe):
         found = estimate(changed, base_config, stats, device)
         if found.fits:
-            return f"{said} ({found.memory_bytes / 1e9:.1f} GB)"
+            return f"{said} ({found.memory_bytes / GIB:.1f} GiB)"
     return None

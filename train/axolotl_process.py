@@ -17,10 +17,7 @@ from collections.abc import Callable, Mapping
 
 from persona.paths import PRIVATE_FILE_MODE
 from train.failures import ATTEMPT
-from train.runs import Stage, last_checkpoint
-
-TRIGGER = "axolotl_checkpoint.save"
-"""The file that makes axolotl save a checkpoint, with `dynamic_checkpoint` in the recipe."""
+from train.runs import TRIGGER, Stage, last_checkpoint
 
 BEGUN = b"Starting trainer..."
 COMPLETED = b"Training completed!"
@@ -99,7 +96,7 @@ class AxolotlProcess:
         """The exit code once it has ended and all it said is in the log, else None."""
         code = self._process.poll()
         if code is not None:
-            self._reader.join()
+            self._reader.join(_CLOSING_SECONDS)  # a child that outlives it may hold the pipe
         return code
 
     def ask_to_stop(self) -> bool:

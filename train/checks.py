@@ -16,10 +16,11 @@ import msgspec
 from persona.errors import UserError
 from persona.names import slug
 from train.advice import what_fits
-from train.devices import Device, cards_here, processor
+from train.base_tokens import check_base, joined
+from train.devices import GIB, Device, cards_here, processor
 from train.environment import training_environ, training_python
 from train.estimate import Estimate
-from train.recipe import Recipe
+from train.recipe import Recipe, number
 from train.set_stats import SetStats
 from train.training import ON_THE_CPU
 
@@ -107,7 +108,38 @@ def environment(recipe: Recipe, versions: Mapping[str, str], device: Device) -> 
     if recipe.get("bf16") in (True, "full") and not device.bf16:
         yield Finding("stop", f"{device} does not compute in bfloat16.", "Set bf16: false and fp16: true.")
     yield from _packages(recipe, versions)
-    yield Finding("ok", f"{device}, {device.memory / 1e9:.0f} GB each")
+    yield Finding("ok", f"{device}, {device.memory / GIB:.0f} GiB each")
+
+
+def served(recipe: Recipe) -> Iterator[Finding]:
+    """Whether both engines can serve what the recipe makes; `persona.gguf_lora.read_config` refuses it later."""
+    if not recipe.get("adapter"):
+        return
+    for trouble, there in (
+        ("DoRA (peft_use_dora)", recipe.get("peft_use_dora")),
+        ("whole modules (lora_modules_to_save)", recipe.get("lora_modules_to_save")),
+        ("ranks that differ by layer", recipe.get("lora_rank_pattern")),
+        ("an adapter that is not LoRA", recipe["adapter"] not in ("lora", "qlora")),
+        ("new tokens in an adapter (tokens)", recipe.get("tokens")),
+    ):
+        if there:
+            yield Finding("stop", f"the engines cannot serve {trouble}.", "Leave it out of the recipe.")
+
+
+def prompt_marks(recipe: Recipe, base: Path, conversations: list[list[dict[str, Any]]]) -> Iterator[Finding]:
+    """Whether the base in folder `base` reads the one prompt format as training and requests write it."""
+    try:
+        check_base(base, recipe)
+    except UserError as error:
+        yield Finding("stop", error.message, error.hint)
+        return
+    many, seen = joined(base, conversations)
+    if many:
+        yield Finding(
+            "warning",
+            f"in {many:,} of {seen:,} replies {base.name} reads name and first letters as one token, unlike requests.",
+            'docs/training.md says more under "Another base".',
+        )
 
 
 def _needs_cuda(recipe: Recipe) -> list[str]:
@@ -163,7 +195,7 @@ def dataset(
         context: the most positions the base was made for; 0 if not known.
         per_persona: whether each is trained alone too.
     """
-    limit = int(recipe.get("sequence_len") or 512)
+    limit = int(number(recipe, "sequence_len", 512))
     if stats.sessions < 2:
         yield Finding(
             "stop",
@@ -234,7 +266,7 @@ def room(
     """
     need, have = found.memory_bytes, found.capacity
     where = "this machine's memory" if device.is_cpu else f"{found.device}"
-    line = f"about {need / 1e9:.1f} GB of the {have / 1e9:.0f} GB of {where}"
+    line = f"about {need / GIB:.1f} GiB of the {have / GIB:.0f} GiB of {where}"
     if need > have:
         fits = what_fits(recipe, base_config, stats, device)
         hint = f"This would fit: {fits}." if fits else "No setting makes it fit; take a smaller base or a larger card."
@@ -247,7 +279,7 @@ def room(
     yield _disk(found.disk_bytes * stages, folder)
     if found.seconds_between_saves > _LONG_BETWEEN_SAVES:
         times = max(2, round(found.seconds_between_saves / (_LONG_BETWEEN_SAVES / 1.5)))
-        more = int(recipe.get("saves_per_epoch") or 1) * times
+        more = int(number(recipe, "saves_per_epoch", 1)) * times
         yield Finding(
             "warning",
             f"a kill can cost {found.seconds_between_saves / 3600:.1f} h, the time between two checkpoints.",

@@ -60,7 +60,7 @@ def training_environ(python: Path, threads: int = 0) -> Mapping[str, str]:
 
     Args:
         python: what `training_python` found.
-        threads: for computing on a CPU; 0 takes all cores this process may use.
+        threads: for computing on a CPU; 0 takes what `OMP_NUM_THREADS` says, or all cores this process may use.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return {
@@ -68,7 +68,7 @@ def training_environ(python: Path, threads: int = 0) -> Mapping[str, str]:
         "PATH": os.pathsep.join([str(python.parent), os.environ.get("PATH", "")]),
         "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]),
         # accelerate's launcher sets one thread unless told, which halves the speed of two cores.
-        "OMP_NUM_THREADS": str(threads or cores),
+        "OMP_NUM_THREADS": str(threads or os.environ.get("OMP_NUM_THREADS") or cores),
         "AXOLOTL_DO_NOT_TRACK": "1",
         "DO_NOT_TRACK": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",

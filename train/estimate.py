@@ -1,6 +1,6 @@
 """How much memory and time a recipe will take, before it is started.
 
-    memory a card = weights + gradients + optimizer + activations + logits, a share for the allocator, a fixed part
+    memory a card = weights + (gradients + optimizer + activations + logits) x 1.3 for the allocator + a fixed part
     time          = tokens x FLOPs a token / (cards x TFLOPS x utilisation), and the evaluations
 
 The terms and where their constants come from are in docs/training.md. Take the memory as right within a quarter
@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from train.devices import Device
-from train.recipe import Recipe
+from train.recipe import Recipe, number
 from train.set_stats import SetStats
 from train.shape import ALL_LINEAR, Shape, shape_of
 
@@ -30,9 +30,10 @@ with 4-bit ones that are unpacked each time, and, on a processor, of what `matmu
 PACKED = 0.95
 """How full packed rows get."""
 
-ALLOCATOR_SHARE = 0.2
+ALLOCATOR_SHARE = 0.3
 CUDA_BYTES = 800 << 20
-"""A card: what PyTorch's allocator holds beyond what is used, and the context with its kernels."""
+"""A card: what PyTorch's allocator holds beyond what is used, as a share of all but the weights (chosen with the seeds'
+two runs in view, docs/training.md), and the context with its kernels."""
 
 CPU_SHARE = 0.1
 CPU_BYTES = 1300 << 20
@@ -107,13 +108,13 @@ def estimate(recipe: Recipe, base_config: Mapping[str, Any], stats: SetStats, de
     rows = _Rows(recipe, stats)
     trained = _trained(recipe, shape)
     steps = _steps(recipe, rows.per_epoch, device.count)
-    epochs = _number(recipe, "num_epochs", 1)
+    epochs = number(recipe, "num_epochs", 1)
     computed = round(rows.computed * epochs * (steps / max(1, _full_steps(recipe, rows.per_epoch, device.count))))
     seconds = _seconds(recipe, shape, stats, device, computed, rows.width, epochs)
     checkpoint, disk = _disk(recipe, shape, trained)
-    saves = max(1.0, _number(recipe, "saves_per_epoch", 1) * epochs)
+    saves = max(1.0, number(recipe, "saves_per_epoch", 1) * epochs)
     if recipe.get("save_steps"):
-        every = float(recipe["save_steps"])
+        every = number(recipe, "save_steps", 1)
         saves = max(1.0, 1 / every if every < 1 else steps / every)
     return Estimate(
         device=str(device),
@@ -131,17 +132,12 @@ def estimate(recipe: Recipe, base_config: Mapping[str, Any], stats: SetStats, de
     )
 
 
-def _number(recipe: Recipe, key: str, default: float) -> float:
-    value = recipe.get(key)
-    return float(value) if isinstance(value, int | float | str) and str(value) else default
-
-
 class _Rows:
     """The rows that an epoch reads: how many, how wide at the most, and how many tokens they are with padding."""
 
     def __init__(self, recipe: Recipe, stats: SetStats) -> None:
-        limit = int(_number(recipe, "sequence_len", 512))
-        batch = int(_number(recipe, "micro_batch_size", 1))
+        limit = int(number(recipe, "sequence_len", 512))
+        batch = int(number(recipe, "micro_batch_size", 1))
         # What is longer than a row is dropped (axolotl), so it costs nothing.
         kept = [length for length in stats.lengths if length <= limit] or [min(limit, max(stats.lengths, default=1))]
         if recipe.get("sample_packing"):
@@ -158,12 +154,12 @@ class _Rows:
 
 
 def _full_steps(recipe: Recipe, rows: int, cards: int) -> int:
-    batch = _number(recipe, "micro_batch_size", 1) * _number(recipe, "gradient_accumulation_steps", 1) * cards
-    return max(1, round(math.ceil(rows / batch) * _number(recipe, "num_epochs", 1)))
+    batch = number(recipe, "micro_batch_size", 1) * number(recipe, "gradient_accumulation_steps", 1) * cards
+    return max(1, round(math.ceil(rows / batch) * number(recipe, "num_epochs", 1)))
 
 
 def _steps(recipe: Recipe, rows: int, cards: int) -> int:
-    limit = int(_number(recipe, "max_steps", 0))
+    limit = int(number(recipe, "max_steps", 0))
     full = _full_steps(recipe, rows, cards)
     return min(full, limit) if limit > 0 else full
 
@@ -186,7 +182,7 @@ def _trained_layers(recipe: Recipe, shape: Shape) -> list[int]:
 def _trained(recipe: Recipe, shape: Shape) -> int:
     if not recipe.get("adapter"):
         return shape.parameters
-    rank = int(_number(recipe, "lora_r", 8))
+    rank = int(number(recipe, "lora_r", 8))
     each = sum(sum(shape.matrix(name)) * shape.copies(name) for name in _targets(recipe))
     whole = recipe.get("lora_modules_to_save") or []
     return rank * each * len(_trained_layers(recipe, shape)) + shape.embedding * len(whole)
@@ -239,13 +235,13 @@ def _memory(recipe: Recipe, shape: Shape, row: int, trained: int, device: Device
     if shards > 1:
         # Two blocks and one table are whole at a time: one computed with, the next on its way.
         parts["gathered"] = width * (2 * shape.layer + shape.embedding)
-    rows = row * int(_number(recipe, "micro_batch_size", 1))
+    rows = row * int(number(recipe, "micro_batch_size", 1))
     parts["activations"] = _activations(recipe, shape, rows, row, width)
     if not any("cut_cross_entropy" in str(one) or "liger" in str(one) for one in recipe.get("plugins") or []):
         # As computed, in float32, and the gradients of both.
         parts["logits"] = rows * shape.vocabulary * (2 * width + 8)
-    used = sum(parts.values())
-    parts["allocator"] = used * (CPU_SHARE if device.is_cpu else ALLOCATOR_SHARE)
+    passing = sum(parts.values()) - parts["weights"]
+    parts["allocator"] = passing * (CPU_SHARE if device.is_cpu else ALLOCATOR_SHARE)
     parts["fixed"] = CPU_BYTES if device.is_cpu else CUDA_BYTES
     return {name: round(size) for name, size in parts.items()}
 
@@ -257,7 +253,7 @@ def _activations(recipe: Recipe, shape: Shape, tokens: int, row: int, width: int
     # Inputs of both norms (as they are and in float32), residuals, queries, keys, values, attention's output, and
     # the feed-forward's gate, its activation, the other branch and their product.
     block = tokens * (width * (6 * hidden + 3 * heads + 4 * kv + 4 * inner) + 8 * hidden)
-    if recipe.get("adapter") and _number(recipe, "lora_dropout", 0) > 0:
+    if recipe.get("adapter") and number(recipe, "lora_dropout", 0) > 0:
         block += tokens * width * sum(shape.matrix(name)[0] for name in _targets(recipe))
     if recipe.get("attn_implementation") == "eager":
         # Scores, their softmax in float32, and that again as computed.
@@ -295,7 +291,7 @@ def _seconds(
     speed = device.count * device.tflops * 1e12 * share
     mean = round(stats.tokens / max(1, stats.sessions))
     step, forward = _flops(recipe, shape, row if recipe.get("pad_to_sequence_len") else mean)
-    evaluations = _number(recipe, "evals_per_epoch", 0) * epochs if recipe.get("test_datasets") else 0
+    evaluations = number(recipe, "evals_per_epoch", 0) * epochs if recipe.get("test_datasets") else 0
     return START_SECONDS + (computed * step + evaluations * sum(stats.held_out) * forward) / speed
 
 
@@ -304,5 +300,5 @@ def _disk(recipe: Recipe, shape: Shape, trained: int) -> tuple[int, int]:
     weights = 4 * trained if recipe.get("adapter") or _sharded(recipe) else 2 * shape.parameters
     state = 0 if recipe.get("save_only_model") else _optimizer_bytes(recipe) * trained
     checkpoint = round(weights + state)
-    kept = int(_number(recipe, "save_total_limit", 4))  # axolotl's own default
+    kept = int(number(recipe, "save_total_limit", 4))  # axolotl's own default
     return checkpoint, checkpoint * (kept + 1) + weights

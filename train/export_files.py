@@ -1,7 +1,8 @@
 """The files of an export, wherever they lie: in a folder, or in the archive they came in.
 
-An archive is read in place. Nothing is ever unpacked, so names that point out of it lead nowhere, and a file
-that claims to be hundreds of times larger than what holds it is not read.
+An archive is read in place, and so is one that lies in another (not deeper: those are named). Nothing is ever unpacked,
+so names that point out of it lead nowhere, and a file that claims to be hundreds of times larger than what holds it is
+not read.
 """
 
 from __future__ import annotations
@@ -11,17 +12,21 @@ import os
 import stat
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import IO, TypeGuard, cast
+from typing import IO, cast
+from weakref import WeakValueDictionary
 
 from persona.errors import UserError
+from train.archive_streams import METHODS, open_anywhere
 
 BOMB_BYTES = 256 << 20
 BOMB_RATIO = 150
 """Chats shrink five to forty times in an archive; what claims to be this much larger was made to fill a disk."""
 MAX_MEMBERS = 1_000_000
+_CHATS_WITH = {"files": ("result.json", "messages.html"), "media": ("chat.md", "index.md")}
+"""The folders in which Telegram's exports and signal-export put what was sent, by what lies beside them."""
 SHOWN = 5
 """Names given of those that are passed over; of the others the number."""
 _ENCRYPTED = 1
@@ -67,18 +72,13 @@ class ArchivePath:
 
     @property
     def archive(self) -> Path:
-        """The archive itself."""
-        return self._archive.path
+        """The archive itself: the file on the disk, also where this lies in an archive in it."""
+        return self._archive.file
 
     @property
     def member(self) -> str:
         """The name of the file or folder within the archive; the root's is empty."""
         return self._at
-
-    @property
-    def skipped(self) -> int:
-        """How many entries of the archive are not reachable, because their names lead out of it or are links."""
-        return len(self._archive.unsafe)
 
     def exists(self) -> bool:
         """Return whether there is such a file or folder."""
@@ -101,9 +101,14 @@ class ArchivePath:
         for name in sorted(self._archive.folders.get(self._at, ())):
             yield self / name
 
-    def at(self, member: str) -> ArchivePath:
-        """Return the file or folder called `member` in the same archive."""
-        return ArchivePath(self._archive, member)
+    def __reduce__(self) -> tuple[Callable[..., ArchivePath], tuple[Path, tuple[str, ...], str]]:
+        """Hand it to another process as a place on the disk, which opens the archive anew."""
+        inside: list[str] = []
+        archive = self._archive
+        while archive.outer is not None:
+            inside.insert(0, archive.at)
+            archive = archive.outer
+        return _opened_anew, (archive.file, tuple(inside), self._at)
 
     def __truediv__(self, name: str) -> ArchivePath:
         return ArchivePath(self._archive, f"{self._at}/{name}" if self._at else name)
@@ -190,9 +195,15 @@ def _out_of_the_archive(path: ArchivePath) -> Iterator[tuple[str, str]]:
     for name, info in files.items():
         if info.flag_bits & _ENCRYPTED:
             yield "locked with a password", name
-        elif _is_bomb(info):
+        elif archive.is_bomb(info):
             yield "claiming to unpack to far more than they hold", name
+        elif name in archive.broken:
+            yield archive.broken[name], name
+        elif name in archive.inner:
+            for reason, place in _out_of_the_archive(ArchivePath(archive.inner[name])):
+                yield reason, f"{name}/{place}"
         elif name.lower().endswith(".zip"):
+            # Too deep, or a file that was sent in a chat.
             yield "archives in an archive", name
 
 
@@ -214,29 +225,115 @@ def size_of(path: ExportPath) -> int:
     return path.size() if isinstance(path, ArchivePath) else path.stat().st_size
 
 
-def is_archive(path: ExportPath) -> TypeGuard[Path]:
-    """Return whether `path` is a file that should be an archive, by its ending. Archives in archives are not opened."""
-    return isinstance(path, Path) and path.suffix.lower() == ".zip" and path.is_file()
+def is_archive(path: ExportPath) -> bool:
+    """Return whether `path` is a file that should be an archive, by its ending, and is to be opened.
+
+    Of those in archives that is one deep, and no file that was sent in a chat: chats in such a one are somebody else's.
+    """
+    if path.suffix.lower() != ".zip" or not path.is_file():
+        return False
+    return isinstance(path, Path) or (path._archive.outer is None and not _was_sent(path))
 
 
-def open_archive(path: Path) -> ArchivePath:
-    """Return the root of an archive. Raises UserError when it is none, or broken beyond reading."""
-    return ArchivePath(_Archive(path))
+def is_attachment(path: Path) -> bool:
+    """Return whether a file of a folder on the disk lies where an export puts what was sent in a chat."""
+    return any((path.parent.parent / one).is_file() for one in _CHATS_WITH.get(path.parent.name, ()))
+
+
+def _was_sent(path: ArchivePath) -> bool:
+    """Return whether a file is an attachment: it lies where an export puts those."""
+    archive, folder = path._archive, path.parent.member
+    if folder not in archive.sent:
+        around, _, name = folder.rpartition("/")
+        beside = archive.folders[folder]
+        above = archive.folders[around] if folder else set()
+        archive.sent[folder] = not above.isdisjoint(_CHATS_WITH.get(name, ())) or any(
+            one == "_chat.txt" or ("whatsapp" in one and one.endswith(".txt")) for one in map(str.lower, beside)
+        )
+    return archive.sent[folder]
+
+
+def open_archive(path: ExportPath) -> ArchivePath:
+    """Return the root of an archive. Raises UserError when it is none, is a bomb, or is broken beyond reading."""
+    if isinstance(path, ArchivePath):
+        return ArchivePath(path._archive.opened(path.member))
+    stat = path.stat()
+    key = (str(path), stat.st_size, stat.st_mtime_ns)
+    # As long as somebody holds it: what was opened in it is known to whoever asks what was passed over.
+    archive = _open.get(key)
+    if archive is None:
+        archive = _open[key] = _Archive(path)
+    return ArchivePath(archive)
+
+
+def _opened_anew(file: Path, inside: tuple[str, ...], at: str) -> ArchivePath:
+    """Return `at` in an archive, or in one that lies in it: `inside` are the names on the way, outermost first."""
+    root = open_archive(file)
+    for name in inside:
+        root = open_archive(ArchivePath(root._archive, name))
+    return ArchivePath(root._archive, at)
 
 
 class _Archive:
     """One open archive and the tree of its names."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, outer: _Archive | None = None, info: zipfile.ZipInfo | None = None) -> None:
+        """Open the archive at `path`, which is `info` in `outer` where it lies in another."""
         self.path = path
+        self.file: Path = path if outer is None else outer.file
+        self.outer = outer
+        self.at = "" if info is None else info.filename
+        self.shrunk = 1.0
+        """The share of its bytes that an archive in an archive takes up."""
         try:
-            self.zip = zipfile.ZipFile(path)
+            if info is None:
+                self.zip = zipfile.ZipFile(path)
+            else:
+                self.shrunk = min(1.0, info.compress_size / max(info.file_size, 1))
+                self.zip = zipfile.ZipFile(open_anywhere(self.file, info))
         except (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError) as error:
             raise UserError(f"{path} is a broken archive: {error}.", "Export or download it again.") from error
         if len(self.zip.infolist()) > MAX_MEMBERS:
             raise UserError(f"{path} holds more than a million files.", "Unpack what you need of it.")
         self.unsafe: list[str] = []
         """Names that lead out of the archive, and links."""
+        self.inner: dict[str, _Archive] = {}
+        """Archives in it that were opened."""
+        self.sent: dict[str, bool] = {}
+        """Whether what lies in a folder was sent in a chat, for those that were looked at."""
+        self.broken: dict[str, str] = {}
+        """Archives in it that could not be opened, and what they are instead."""
+
+    def opened(self, at: str) -> _Archive:
+        """Return the archive that lies in this one at `at`."""
+        if at in self.inner:
+            return self.inner[at]
+        info = self.files[at]
+        place = f"{at} in {self.path}"
+        hint = "Unpack it yourself if it is real."
+        if info.flag_bits & _ENCRYPTED:
+            raise UserError(f"{place} has a password.", "Unpack the archive and import the folder.")
+        if info.compress_type not in METHODS:
+            self.broken[at] = "archives packed in a way that can only be read from the beginning"
+            raise UserError(f"{place} cannot be read where it lies.", "Unpack the archive and import the folder.")
+        if self.is_bomb(info):
+            raise UserError(f"{place} claims to unpack to far more than it holds; it is not read.", hint)
+        try:
+            inner = _Archive(Path(f"{self.path}/{at}"), self, info)
+        except UserError:
+            self.broken[at] = "broken archives"
+            raise
+        # One by one they may be small: what counts is what all of them would fill from what is really there.
+        claimed = sum(one.file_size for one in inner.zip.infolist())
+        if claimed > BOMB_BYTES and claimed > BOMB_RATIO * max(info.compress_size, 1):
+            self.broken[at] = "claiming to unpack to far more than they hold"
+            raise UserError(f"{place} claims to unpack to far more than it holds; it is not read.", hint)
+        self.inner[at] = inner
+        return inner
+
+    def is_bomb(self, info: zipfile.ZipInfo) -> bool:
+        """Return whether a file claims to be far larger than anything that shrinks to its size."""
+        return info.file_size > BOMB_BYTES and info.file_size > BOMB_RATIO * max(info.compress_size * self.shrunk, 1)
 
     @cached_property
     def files(self) -> dict[str, zipfile.ZipInfo]:
@@ -272,7 +369,7 @@ class _Archive:
         place = f"{at} in {self.path}"
         if info.flag_bits & _ENCRYPTED:
             raise UserError(f"{place} has a password.", "Unpack the archive and import the folder.")
-        if _is_bomb(info):
+        if self.is_bomb(info):
             size = f"{info.file_size / 2**30:,.1f} GiB from {info.compress_size / 2**20:,.1f} MiB"
             raise UserError(f"{place} claims to unpack to {size}; it is not read.", "Unpack it yourself if it is real.")
         try:
@@ -281,8 +378,7 @@ class _Archive:
             raise UserError(f"{place} cannot be unpacked: {error}.", "Export or download it again.") from error
 
 
-def _is_bomb(info: zipfile.ZipInfo) -> bool:
-    return info.file_size > BOMB_BYTES and info.file_size > BOMB_RATIO * max(info.compress_size, 1)
+_open: WeakValueDictionary[tuple[str, int, int], _Archive] = WeakValueDictionary()
 
 
 def _leads_out(name: str) -> bool:

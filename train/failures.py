@@ -88,7 +88,7 @@ def _nccl(found: re.Match[str], recipe: Recipe) -> Explanation:
 _KNOWN: tuple[tuple[str, Callable[[re.Match[str], Recipe], Explanation]], ...] = (
     (r"CUDA out of memory|torch\.(cuda\.)?OutOfMemoryError|CUBLAS_STATUS_ALLOC_FAILED|HIP out of memory", _cuda_memory),
     (r"No space left on device|\[Errno 28\]|Disk quota exceeded", _disk),
-    (r"empty range (in|for) randrange\(\)", _one_line),
+    (r"empty range (in|for) randrange\(", _one_line),
     (r"no samples left after dropping|[Dd]ataset is empty|The dataset is empty", _all_dropped),
     (r"validation errors? for \w+\n(?:.*\n){1,12}", _validation),
     (r"(?i)bf16[^\n]*(not supported|requested, but)", _no_bf16),
@@ -118,9 +118,7 @@ def explain(output: str, code: int, recipe: Recipe) -> Explanation:
         recipe: what it was given.
     """
     # The last attempt alone: the log of a resumed stage holds those before it too.
-    output = (
-        output[output.rfind("[axolotl.cli.config] config:") :] if "axolotl.cli.config] config:" in output else output
-    )
+    output = output.rpartition(ATTEMPT)[2]
     for pattern, explanation in _KNOWN:
         found = re.search(pattern, output)
         if found:

@@ -1,12 +1,12 @@
 """Deletes a person from the store for good, and keeps imports from bringing them back.
 
-What remains is a salted hash of each account and chat that was deleted: enough to recognise them in an export, and
-nothing to read in it.
+What remains is a salted hash of each account and chat that was deleted, and of each form of the names: enough to
+recognise them in an export and in what others wrote, and nothing to read in it.
 """
 
 import json
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from hashlib import blake2b
 
@@ -28,11 +28,15 @@ class Forgotten:
         return {row[0] for row in self.db.execute("SELECT mark FROM forgotten")}
 
     @cached_property
+    def _names(self) -> set[bytes]:
+        return {row[0] for row in self.db.execute("SELECT mark FROM forgotten_names")}
+
+    @cached_property
     def _salt(self) -> bytes:
         return bytes(self.db.execute("SELECT salt FROM forgotten_salt").fetchone()[0])
 
     def mark(self, what: str, platform: str, key: str) -> bytes:
-        """Return the mark of an account or a chat ("account", "chat") of a platform."""
+        """Return the mark of an account or a chat ("account", "chat") of a platform, or of a "name" of none."""
         return blake2b(f"{what}\0{platform}\0{key}".encode(), key=self._salt, digest_size=16).digest()
 
     def add(self, marks: Sequence[bytes]) -> None:
@@ -40,12 +44,33 @@ class Forgotten:
         self.db.executemany("INSERT INTO forgotten VALUES (?) ON CONFLICT DO NOTHING", [(one,) for one in marks])
         self._marks.update(marks)
 
+    def add_names(self, accounts: Sequence[bytes], words: Iterable[str]) -> None:
+        """Remember words, and two words with a space between, as names of accounts, given by their marks."""
+        marks = [self.mark("name", "", word) for word in words]
+        self.db.executemany(
+            "INSERT INTO forgotten_names VALUES (?, ?) ON CONFLICT DO NOTHING",
+            [(account, mark) for account in accounts for mark in marks],
+        )
+        self._names.update(marks)
+
     def remove(self, platform: str, key: str) -> bool:
-        """Let an account, and the chat with it, be imported again; False when it was not forgotten."""
+        """Let an account, and the chat with it, be imported again; False when it was not forgotten.
+
+        What it was called is no longer a name of somebody forgotten, unless another account was called so too.
+        """
         marks = {self.mark("account", platform, key), self.mark("chat", platform, key)} & self._marks
         self.db.executemany("DELETE FROM forgotten WHERE mark = ?", [(one,) for one in marks])
         self._marks.difference_update(marks)
+        self.db.executemany("DELETE FROM forgotten_names WHERE account = ?", [(one,) for one in marks])
+        self.__dict__.pop("_names", None)
         return bool(marks)
+
+    def has_name(self, word: str) -> bool:
+        """Return whether a word, as `train.redaction` compares names, is a name of somebody forgotten.
+
+        Two words of a name have a space between them.
+        """
+        return bool(self._names) and self.mark("name", "", word) in self._names
 
     def has_account(self, platform: str, account: str) -> bool:
         """Return whether an account was forgotten."""
@@ -125,7 +150,9 @@ def forget(db: sqlite3.Connection, forgotten: Forgotten, person: Person) -> int:
         forgotten.add([forgotten.mark("chat", platform, chat)])
         db.execute("DELETE FROM drops WHERE chat = ?", [chat])
         db.execute("DELETE FROM chats WHERE id = ?", [chat_row])
-    forgotten.add([forgotten.mark("account", platform, account) for _, platform, account, _ in accounts])
+    account_marks = [forgotten.mark("account", platform, account) for _, platform, account, _ in accounts]
+    forgotten.add(account_marks)
+    forgotten.add_names(account_marks, _words_for(db, person))
     names = {str(one) for one in (person.speaker, *(a[2] for a in accounts), *(a[3] for a in accounts)) if one}
     for name in names:
         # Exports are often called after the person: "WhatsApp Chat with Zoë.txt".
@@ -140,6 +167,13 @@ def forget(db: sqlite3.Connection, forgotten: Forgotten, person: Person) -> int:
     db.execute("VACUUM")
     db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return deleted
+
+
+def _words_for(db: sqlite3.Connection, person: Person) -> set[str]:
+    # Here, because every import opens the store, and few forget somebody.
+    from train.redaction.names import known_people, name_marks
+
+    return {word for one in known_people(db) if one.person == person.id for word in name_marks(one.names)}
 
 
 def _scrub_marks(db: sqlite3.Connection, accounts: set[str]) -> None:

@@ -13,9 +13,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from persona.errors import UserError
-from train.export_files import ExportPath, TornFileError, children, is_archive, open_archive, passed_over
+from train.export_files import ExportPath, TornFileError, children, is_archive, is_attachment, open_archive, passed_over
 from train.messages import Account, Chat, Drop, Folded, Message, Note, Owner, Reading, Record, Source, Tear
 from train.people import owner_names, set_owner_account
+from train.reading_apart import read_apart
 from train.sources import source_named, source_of, sources
 from train.store import Store
 
@@ -136,6 +137,8 @@ def _claimed(path: ExportPath, source: Source | None) -> Iterator[tuple[ExportPa
         for inner in children(path):
             if inner.name.startswith(".") or inner.name == "__MACOSX":
                 continue
+            if isinstance(inner, Path) and inner.suffix.lower() == ".zip" and is_attachment(inner):
+                continue  # chats in what somebody sent are somebody else's
             try:
                 opened = open_archive(inner) if is_archive(inner) else inner
             except UserError:
@@ -183,7 +186,7 @@ def import_file(store: Store, path: ExportPath, source: Source, reading: Reading
     except OSError as error:
         report.error = UserError(f"{path} cannot be read: {error.strerror or error}.", "Look at the file.")
     else:
-        _Import(store, import_id, report).run(source.read(path, reading))
+        _Import(store, import_id, report).run(read_apart(source, path, reading))
     report.seconds = time.monotonic() - started
     return report
 

@@ -62,7 +62,7 @@ class Chat(msgspec.Struct, frozen=True, gc=False):
     kind: ChatKind | None = None
 
 
-class Message(msgspec.Struct, gc=False):
+class Message(msgspec.Struct, gc=False, array_like=True):
     """One kept message.
 
     `id` is stable within the chat over every export of it. Formats without ids build it from what is

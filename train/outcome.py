@@ -57,6 +57,7 @@ def made_by(run: Run, speaker: str, losses: Losses, versions: Mapping[str, str])
     stages = [stage for stage in run.stages if stage.name in ("joint", speaker)]
     found: MadeBy = {
         "run": run.name,
+        "run_id": run.plan.id,
         "recipe": run.plan.recipe,
         "recipe_sha256": _sha256(run.folder / RECIPE),
         "dataset_sha256": run.plan.dataset_sha256,
@@ -97,7 +98,7 @@ def register_run(
     base = Path(run.plan.base).name
     whole = next((folder for folder in results.values() if result_of(folder) == "model"), None)
     if whole is not None:
-        base = register_base(whole, run.name, models_dir(data)).name
+        base = register_base(whole, run.name, run.plan.id, models_dir(data)).name
     personas = []
     for speaker, folder in results.items():
         there = _registered(personas_dir(data) / slug(speaker), run)
@@ -123,7 +124,7 @@ def _registered(folder: Path, run: Run) -> Persona | None:
         persona = load_persona(folder)
     except UserError:
         return None
-    return persona if persona.card.made_by.get("run") == run.name else None
+    return persona if persona.card.made_by.get("run_id") == run.plan.id else None
 
 
 def write_summary(run: Run, losses: Losses, personas: list[Persona]) -> None:

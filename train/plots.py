@@ -39,7 +39,8 @@ def terminal(curves: Curves, width: int = 60, height: int = 12) -> str:
             xs, ys = zip(*points, strict=True)
             figure.plot(xs, ys, label=f"{label}{' (o)' if marker else ''}", marker=marker)
         heights = [y for _, points in lines for _, y in points]
-        figure.set_y_limits(min_=min(heights) * 0.95, max_=max(heights) * 1.05)
+        margin = 0.05 * (max(heights) - min(heights)) or 0.1
+        figure.set_y_limits(min_=min(heights) - margin, max_=max(heights) + margin)
         figure.set_x_limits(min_=0, max_=max(x for _, points in lines for x, _ in points))
         legend = ", ".join(label + (" (o)" if label == "held out" and len(lines) > 1 else "") for label, _ in lines)
         pictures.append(f"{name}: loss by epoch; {legend}\n{figure.show()}")

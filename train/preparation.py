@@ -11,15 +11,15 @@ import msgspec
 from persona.bases import weights_path
 from persona.errors import UserError
 from persona.paths import models_dir
-from train.checks import Finding, dataset, device_for, environment, room, stopped, versions_there
+from train.checks import Finding, dataset, device_for, environment, prompt_marks, room, served, stopped, versions_there
 from train.dataset.tokens import ESTIMATE, TOKENIZER_FILE, FileCounter, TokenCounter, downloaded, find_counter
-from train.devices import Device, cards_here, named
+from train.devices import GIB, Device, cards_here, named
 from train.estimate import Estimate, estimate
 from train.recipe import Recipe, base_name, find_recipe, read_recipe
 from train.register import context_of
-from train.runs import RECIPE, Plan, Run, find_run, new_run, set_sha256
+from train.runs import RECIPE, Plan, Run, find_run, left_unfinished, new_run, set_sha256
 from train.schedule import cards_for_own
-from train.set_stats import stats_of
+from train.set_stats import SetStats, stats_of
 from train.shape import read_config, shape_of
 from train.training import ON_THE_CPU, OWN_EPOCHS, read_set, speakers_of
 
@@ -65,15 +65,18 @@ class Preparation(msgspec.Struct):
     def lines(self) -> Iterator[str]:
         """What was found and estimated, to show."""
         yield from map(str, self.findings)
+        before = None if self.run else left_unfinished(self.data, self.plan)
+        if before is not None:
+            yield f"note    {before.name} was to do the same and is unfinished: `greenroom train --resume` goes on."
         if self.found is not None:
             yield _said(self.found, self.seconds)
 
 
 def _said(found: Estimate, seconds: float) -> str:
-    parts = ", ".join(f"{name} {size / 1e9:.1f}" for name, size in found.memory.items() if size >= 5e7)
+    parts = ", ".join(f"{name} {size / GIB:.1f}" for name, size in found.memory.items() if size >= GIB / 20)
     each = " a card" if " x " in found.device else ""
     size = f"{found.parameters / 1e9:.2f} billion parameters, {found.trained / 1e6:,.1f} million trained"
-    memory = f"{found.memory_bytes / 1e9:.1f} GB of memory{each} ({parts})"
+    memory = f"{found.memory_bytes / GIB:.1f} GiB of memory{each} ({parts})"
     steps = f"{found.steps:,} steps over {found.tokens:,} tokens"
     unknown = "how long is not known, since the card's speed is not in the table"
     time = f"about {_duration(seconds)}, within a factor of two" if seconds else unknown
@@ -178,7 +181,10 @@ def _look(data: Path, recipe: Recipe, plan: Plan, source: Path, card: Device | N
     sessions = _sessions_of(plan.speakers, conversations)
     config = read_config(recipe["base_model"], [Path(plan.base), models_dir(data) / base_name(recipe)])
     context = shape_of(config).context if config else 0
-    findings = list(dataset(recipe, stats, sessions, context, plan.per_persona))
+    findings = list(served(recipe))
+    if Path(plan.base).is_dir():
+        findings += prompt_marks(recipe, Path(plan.base), conversations)
+    findings += list(dataset(recipe, stats, sessions, context, plan.per_persona))
     versions: Mapping[str, str] = {}
     if card is None:
         device = device_for(recipe)
@@ -200,7 +206,7 @@ def _look(data: Path, recipe: Recipe, plan: Plan, source: Path, card: Device | N
         findings += room(recipe, found, config, stats, device, runs, stages)
         seconds = 0.0 if plan.start_from else found.seconds
         if plan.per_persona and found.seconds:
-            seconds += _own_seconds(recipe, config, conversations, plan.speakers, counter, device) / len(cards)
+            seconds += _own_seconds(recipe, config, conversations, plan.speakers, stats, device) / len(cards)
     else:
         findings.append(
             Finding("warning", f"the size of {recipe['base_model']} is not known, so nothing is estimated.",
@@ -231,14 +237,18 @@ def _own_seconds(
     config: Mapping[str, Any],
     conversations: list[list[dict[str, Any]]],
     speakers: list[str],
-    counter: TokenCounter,
+    stats: SetStats,
     device: Device,
 ) -> float:
     """Seconds of each speaker's pass over the sessions they are in, on one card each, summed."""
     one = msgspec.structs.replace(device, count=1)
+    own = {**recipe, "num_epochs": OWN_EPOCHS}
     seconds = 0.0
     for speaker in speakers:
-        theirs = [talk for talk in conversations if any(turn["train"] and turn["from"] == speaker for turn in talk)]
-        own = {**recipe, "num_epochs": OWN_EPOCHS}
-        seconds += estimate(own, config, stats_of(theirs, [], counter), one).seconds
+        theirs = tuple(
+            length
+            for length, talk in zip(stats.lengths, conversations, strict=True)
+            if any(turn["train"] and turn["from"] == speaker for turn in talk)
+        )
+        seconds += estimate(own, config, SetStats(theirs), one).seconds
     return seconds

@@ -1,7 +1,10 @@
 """Ids for messages of formats that have none, made from what is printed."""
 
+from collections import OrderedDict
 from hashlib import blake2b
 
+_EMPTY = blake2b(digest_size=8)
+"""Copied for each id: setting up a hash takes longer than hashing a message."""
 HELD_TIMES = 10_000
 """Times that are remembered. What is alike further apart than that in a file is the same record twice."""
 
@@ -22,17 +25,27 @@ class PrintedIds:
     def __init__(self) -> None:
         """Begin without any."""
         # By time, and only the latest: a file of millions of messages is not held to number a few that are alike.
-        self._times: dict[str, dict[str, int]] = {}
+        self._times: OrderedDict[str, dict[str, int]] = OrderedDict()
+        self._time: str | None = None
+        self._seen: dict[str, int] = {}
 
     def next(self, time: str, who: str, what: str) -> tuple[str, str]:
         """Return the id and the slot of the next message at `time` (as printed) by `who`, reading `what`."""
+        if time != self._time:
+            self._turn_to(time)
+        seen = self._seen
+        alike = f"{who}\0{what}"
+        nth = seen[who] = seen.get(who, 0) + 1
+        same = seen[alike] = seen.get(alike, 0) + 1
+        hashed = _EMPTY.copy()
+        hashed.update(f"{same}{alike}".encode("utf-8", "surrogatepass"))
+        return f"{time} {hashed.hexdigest()}", f"{time} {nth} {who}"
+
+    def _turn_to(self, time: str) -> None:
+        self._time = time
         seen = self._times.get(time)
         if seen is None:
             seen = self._times[time] = {}
             if len(self._times) > HELD_TIMES:
-                del self._times[next(iter(self._times))]
-        alike = f"{who}\0{what}"
-        nth = seen[who] = seen.get(who, 0) + 1
-        same = seen[alike] = seen.get(alike, 0) + 1
-        ident = blake2b(f"{same}{alike}".encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
-        return f"{time} {ident}", f"{time} {nth} {who}"
+                self._times.popitem(last=False)
+        self._seen = seen

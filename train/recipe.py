@@ -1,7 +1,7 @@
 """Recipes: axolotl configurations, and one made ready to run.
 
 A file in `axolotl_configs/` is complete and runs by hand. `greenroom train` runs a copy of it in which the paths are
-those of the person's own folder; nothing else about it changes.
+those of the person's own folder, and that saves a checkpoint when it is asked to; nothing else about it changes.
 """
 
 from __future__ import annotations
@@ -46,6 +46,21 @@ def read_recipe(path: Path) -> Recipe:
     if not isinstance(recipe, dict) or not isinstance(recipe.get("base_model"), str):
         raise UserError(f"{path}: a recipe names its `base_model`.", "Compare it with those in configs/.")
     return recipe
+
+
+def number(recipe: Recipe, key: str, default: float) -> float:
+    """The number that `recipe` has under `key`, or `default` where it has none.
+
+    Raises:
+        UserError: it is something else.
+    """
+    value = recipe.get(key)
+    if value is None or isinstance(value, bool):
+        return default
+    try:
+        return float(value)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"the recipe's {key} is {value!r}, which is not a number.", "Correct it.") from error
 
 
 def base_name(recipe: Recipe) -> str:

@@ -41,6 +41,7 @@ _CONFIG_KEYS = (
 ).split()
 
 _MODEL_FILES = {".safetensors", ".json", ".jinja", ".model", ".txt"}
+_MADE_BY_RUN = "greenroom-run"
 
 
 def register(adapter: Path | None, card: Card, personas: Path) -> Persona:
@@ -187,11 +188,17 @@ def copy_adapter(adapter: Path, base: str, out: Path) -> None:
         file.chmod(PRIVATE_FILE_MODE)
 
 
-def register_base(model: Path, name: str, models: Path) -> Path:
-    """Copy a model of its own (every weight trained) from folder `model` to `models`, as the base `name`; its folder.
+def register_base(model: Path, name: str, run: str, models: Path) -> Path:
+    """Copy a model of its own (every weight trained) from folder `model` to `models`, as a new base; its folder.
 
-    Files are linked where the disk allows, since they are large and not changed again. A base that is there already
-    is left as it is: a run makes its own once.
+    It is called `name`, or `name-2` and so on where that is taken. Files are linked where the disk allows, since they
+    are large and not changed again.
+
+    Args:
+        model: what training left.
+        name: what cards will call it.
+        run: the run's id; what it made before, it does not make twice.
+        models: the folder of base models.
 
     Raises:
         UserError: there are no weights in it.
@@ -199,12 +206,16 @@ def register_base(model: Path, name: str, models: Path) -> Path:
     files = [path for path in sorted(model.iterdir()) if path.is_file() and path.suffix in _MODEL_FILES]
     if not any(path.suffix == ".safetensors" for path in files) or not (model / "config.json").is_file():
         raise UserError(f"{model} holds no model: no config.json with safetensors.", "Train it again.")
-    place = models / name
-    if place.exists():
-        return place
+    place, number = models / name, 1
+    while place.exists():
+        if (place / _MADE_BY_RUN).is_file() and (place / _MADE_BY_RUN).read_text() == run:
+            return place
+        number += 1
+        place = models / f"{name}-{number}"
     make_private_dir(models)
     unfinished = Path(tempfile.mkdtemp(dir=models, prefix=".new-"))
     try:
+        (unfinished / _MADE_BY_RUN).write_text(run)
         for path in files:
             try:
                 os.link(path, unfinished / path.name)

@@ -7,7 +7,7 @@
         train.log       what axolotl printed
         out/            axolotl's checkpoints and, at the end, the adapter
         stage.json      there once the stage is done (`Done`)
-        mara/           the same for a speaker's own stage
+        own/mara/       the same for a speaker's own stage
         scores.json, history.json, loss.png, summary.json     written at the end
 
 A run that was stopped or killed goes on from its last whole checkpoint, and its stages that are done stay done.
@@ -19,10 +19,13 @@ import fcntl
 import hashlib
 import json
 import os
+import secrets
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import msgspec
 
@@ -36,7 +39,13 @@ CONFIG = "config.yml"
 LOG = "train.log"
 DONE = "stage.json"
 SUMMARY = "summary.json"
+TRIGGER = "axolotl_checkpoint.save"
+"""The file in `out/` that makes axolotl save a checkpoint, with `dynamic_checkpoint` in the recipe."""
+
 _LOCK = "lock"
+
+_ORPHAN_SECONDS = 120.0
+"""axolotl whose parent was killed ends when it next prints something, which can take a long step."""
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -50,6 +59,7 @@ class Plan(msgspec.Struct, frozen=True):
         speakers: who is trained.
         per_persona: whether each gets an adapter of their own.
         start_from: a joint adapter made before, instead of a joint stage.
+        id: tells the run from another of the same name, whose folder was removed.
     """
 
     recipe: str
@@ -59,6 +69,7 @@ class Plan(msgspec.Struct, frozen=True):
     speakers: list[str]
     per_persona: bool = False
     start_from: str | None = None
+    id: str = msgspec.field(default_factory=lambda: secrets.token_hex(8))
 
 
 class Done(msgspec.Struct, frozen=True):
@@ -138,7 +149,7 @@ class Run(msgspec.Struct, frozen=True):
 
     def own(self, speaker: str) -> Stage:
         """The stage that trains `speaker` alone."""
-        return Stage(speaker, make_private_dir(self.folder / slug(speaker)))
+        return Stage(speaker, make_private_dir(self.folder / "own" / slug(speaker)))
 
     @property
     def stages(self) -> list[Stage]:
@@ -154,19 +165,43 @@ class Run(msgspec.Struct, frozen=True):
             UserError: it is under way already.
         """
         with (self.folder / _LOCK).open("a+") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
+            said = False
+            end = time.monotonic() + _ORPHAN_SECONDS
+            while not _lock(file):
                 file.seek(0)
-                who = file.read().strip()
-                raise UserError(
-                    f"the run {self.name} is under way already{f', in processes {who}' if who else ''}.",
-                    "Wait for it, or stop it and resume then; what a killed one left running ends by itself.",
-                ) from error
+                holder = file.read().strip()
+                if _alive(holder) or time.monotonic() > end:
+                    raise UserError(
+                        f"the run {self.name} is under way already{f', in process {holder}' if holder else ''}.",
+                        "Wait for it, or stop it and resume then.",
+                    )
+                if not said:
+                    print("Waiting for what a killed start left running to end by itself.", flush=True)
+                    said = True
+                time.sleep(0.5)
             file.truncate(0)
             file.write(str(os.getpid()))
             file.flush()
             yield file.fileno()
+
+
+def _lock(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _alive(process: str) -> bool:
+    """Whether there is a process of that number."""
+    try:
+        os.kill(int(process), 0)
+    except (ValueError, ProcessLookupError):
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def new_run(data: Path, plan: Plan, recipe: Path) -> Run:
@@ -205,6 +240,16 @@ def find_run(data: Path, name: str | None) -> Run:
     if run.finished:
         raise UserError(f"the run {run.name} is finished.", f"Its summary is {run.folder / SUMMARY}.")
     return run
+
+
+def left_unfinished(data: Path, plan: Plan) -> Run | None:
+    """The newest run that was to do what `plan` is to do, on the same set, and did not come to its end."""
+
+    def asked(one: Plan) -> tuple[object, ...]:
+        return one.recipe, one.dataset_sha256, one.base, one.per_persona, one.start_from
+
+    runs = [run for run in _runs(data) if not run.finished and asked(run.plan) == asked(plan)]
+    return runs[-1] if runs else None
 
 
 def _runs(data: Path) -> list[Run]:
@@ -255,6 +300,7 @@ def clear_leftovers(stage: Stage) -> None:
             shutil.rmtree(folder)
     for name in ("process_counter.txt", "datasets_ready.flag", "datasets_prep.lock"):
         (stage.folder / "prepared" / name).unlink(missing_ok=True)
+    (stage.out / TRIGGER).unlink(missing_ok=True)
 
 
 def _checkpoints(out: Path) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
@@ -128,8 +129,9 @@ def _stop(running: list[AxolotlProcess]) -> str:
     """Bring processes to a checkpoint and end them; what was saved, in words."""
     asked = [process for process in running if process.ask_to_stop()]
     if not asked:
-        return "Nothing was trained yet."
-    print("\nSaving a checkpoint after this step. Ctrl+C again stops at once.", file=sys.stderr, flush=True)
+        return "Nothing new was trained yet."
+    with contextlib.suppress(OSError):
+        print("\nSaving a checkpoint after this step. Ctrl+C again stops at once.", file=sys.stderr, flush=True)
     left = list(asked)
     try:
         while left:
@@ -141,8 +143,11 @@ def _stop(running: list[AxolotlProcess]) -> str:
 
 
 def _show(piece: bytes) -> None:
-    sys.stdout.buffer.write(piece)
-    sys.stdout.buffer.flush()
+    # A terminal that was closed, or a reader that has left, must not keep the output from the log, nor a checkpoint
+    # from being saved.
+    with contextlib.suppress(OSError):
+        sys.stdout.buffer.write(piece)
+        sys.stdout.buffer.flush()
 
 
 def _tagged(name: str) -> Callable[[bytes], None]:

@@ -1,14 +1,13 @@
 """The message store: one SQLite file, `data/messages.db`, that only its owner can read.
 
 Importing writes it in batches, so that an import that is killed leaves it whole with what was read so far;
-reading the same export again then adds only what is missing. `PRAGMA user_version` counts the migrations
-that were applied: named functions, in the order of `MIGRATIONS`.
+reading the same export again then adds only what is missing.
 """
 
 import os
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from operator import attrgetter
@@ -19,118 +18,32 @@ from persona.errors import UserError
 from persona.paths import PRIVATE_DIR_MODE, PRIVATE_FILE_MODE, make_private_dir
 from train.export_files import ArchivePath, ExportPath, size_of
 from train.forgetting import Forgotten, forget
-from train.messages import Account, Chat, ChatKind, Drop, Kind, Message
+from train.messages import Account, Chat, ChatKind, Drop, Message
+from train.migrations import MIGRATIONS as MIGRATIONS
 from train.people import Person, attach_account
+from train.slots import Slots
 
 FILE_NAME = "messages.db"
 
 Row = tuple[Any, ...]
 
-
-def m001_first_tables(db: sqlite3.Connection) -> None:
-    """Imports and their drops, chats, people and their accounts, messages."""
-    for statement in (
-        """CREATE TABLE imports (
-            id INTEGER PRIMARY KEY,
-            path TEXT NOT NULL, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
-            source TEXT NOT NULL, started REAL NOT NULL,
-            status TEXT NOT NULL CHECK (status IN ('running', 'whole', 'torn', 'interrupted')),
-            kept INTEGER NOT NULL DEFAULT 0, dropped INTEGER NOT NULL DEFAULT 0,
-            added INTEGER NOT NULL DEFAULT 0, updated INTEGER NOT NULL DEFAULT 0,
-            tear TEXT) STRICT""",
-        """CREATE TABLE drops (
-            import_id INTEGER NOT NULL REFERENCES imports(id) ON DELETE CASCADE,
-            reason TEXT NOT NULL, place TEXT NOT NULL, chat TEXT) STRICT""",
-        """CREATE TABLE chats (
-            id INTEGER PRIMARY KEY, platform TEXT NOT NULL, chat TEXT NOT NULL,
-            name TEXT, kind TEXT, UNIQUE (platform, chat)) STRICT""",
-        """CREATE TABLE people (
-            id INTEGER PRIMARY KEY, name TEXT, named_by_hand INTEGER NOT NULL DEFAULT 0,
-            is_owner INTEGER NOT NULL DEFAULT 0) STRICT""",
-        """CREATE TABLE accounts (
-            id INTEGER PRIMARY KEY, platform TEXT NOT NULL, account TEXT NOT NULL,
-            name TEXT, person_id INTEGER NOT NULL REFERENCES people(id),
-            UNIQUE (platform, account)) STRICT""",
-        """CREATE TABLE messages (
-            id INTEGER PRIMARY KEY,
-            chat_id INTEGER NOT NULL REFERENCES chats(id), message TEXT NOT NULL,
-            time_ms INTEGER NOT NULL, seq INTEGER NOT NULL, offset_min INTEGER,
-            sender_id INTEGER REFERENCES accounts(id), kind TEXT NOT NULL, text TEXT NOT NULL,
-            reply_to TEXT, topic TEXT, edited_ms INTEGER, forwarded_from TEXT, reactions TEXT, slot TEXT,
-            import_id INTEGER NOT NULL REFERENCES imports(id),
-            UNIQUE (chat_id, message)) STRICT""",
-        "CREATE INDEX messages_slot ON messages (chat_id, slot) WHERE slot IS NOT NULL",
-        "CREATE INDEX accounts_person ON accounts (person_id)",
-    ):
-        db.execute(statement)
-
-
-def m002_messages_by_their_own_ids(db: sqlite3.Connection) -> None:
-    """Messages lie in the order of their ids, which stay numbers where the platform's are; what is known of accounts.
-
-    One tree instead of a table and an index, to which numbers in order are added at its end: half the time.
-    """
-    for statement in (
-        """CREATE TABLE messages_new (
-            chat_id INTEGER NOT NULL REFERENCES chats(id), message ANY NOT NULL,
-            time_ms INTEGER NOT NULL, seq INTEGER NOT NULL, offset_min INTEGER,
-            sender_id INTEGER REFERENCES accounts(id), kind TEXT NOT NULL, text TEXT NOT NULL,
-            reply_to ANY, topic TEXT, edited_ms INTEGER, forwarded_from TEXT, reactions TEXT, mentions TEXT,
-            slot TEXT, import_id INTEGER NOT NULL REFERENCES imports(id),
-            PRIMARY KEY (chat_id, message)) STRICT, WITHOUT ROWID""",
-        """INSERT INTO messages_new
-            SELECT m.chat_id, iif(c.platform = 'telegram', CAST(message AS INTEGER), message), time_ms, seq,
-                offset_min, sender_id, m.kind, text,
-                iif(c.platform = 'telegram', CAST(reply_to AS INTEGER), reply_to), topic, edited_ms,
-                forwarded_from, reactions, NULL, slot, import_id
-            FROM messages m JOIN chats c ON c.id = m.chat_id""",
-        "DROP TABLE messages",
-        "ALTER TABLE messages_new RENAME TO messages",
-        "CREATE INDEX messages_slot ON messages (chat_id, slot) WHERE slot IS NOT NULL",
-        """CREATE TABLE account_keys (
-            account_id INTEGER NOT NULL REFERENCES accounts(id) ON DELETE CASCADE,
-            kind TEXT NOT NULL CHECK (kind IN ('phone', 'email')), value TEXT NOT NULL,
-            PRIMARY KEY (account_id, kind, value)) STRICT, WITHOUT ROWID""",
-        "ALTER TABLE imports ADD COLUMN folded INTEGER NOT NULL DEFAULT 0",
-    ):
-        db.execute(statement)
-
-
-def m003_excluded_and_forgotten(db: sqlite3.Connection) -> None:
-    """People whose words never reach a dataset, and the marks of those who were deleted for good."""
-    for statement in (
-        "ALTER TABLE people ADD COLUMN excluded INTEGER NOT NULL DEFAULT 0",
-        "CREATE TABLE forgotten (mark BLOB PRIMARY KEY) STRICT, WITHOUT ROWID",
-        "CREATE TABLE forgotten_salt (salt BLOB NOT NULL) STRICT",
-    ):
-        db.execute(statement)
-    db.execute("INSERT INTO forgotten_salt VALUES (?)", [os.urandom(16)])
-
-
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
-    m001_first_tables,
-    m002_messages_by_their_own_ids,
-    m003_excluded_and_forgotten,
-)
-
 _ROWS_AT_ONCE = 16
 """Rows in one INSERT: a statement for each row takes twice as long, longer statements gain nothing."""
-_SLOTS_AT_ONCE = 500
 _COMMON = ("message", "time_ms", "seq", "offset_min", "sender_id", "kind", "text")
-_RARE = ("reply_to", "topic", "edited_ms", "forwarded_from", "reactions", "mentions", "slot")
+_RARE = ("reply_to", "topic", "edited_ms", "forwarded_from", "reactions", "mentions")
 _NO_RARE = (None,) * len(_RARE)
 _rare_of = attrgetter(*_RARE)
 _sender_of = attrgetter("sender_id", "sender_name")
-# What was deleted stays deleted and what was edited stays edited when an older export is read again.
-_UPDATE = """UPDATE messages SET time_ms = ?2, offset_min = ?4, sender_id = coalesce(?5, sender_id),
-    kind = ?6, text = ?7, reply_to = ?8, topic = ?9, edited_ms = ?10, forwarded_from = ?11, reactions = ?12,
-    mentions = ?13
-    WHERE chat_id = ?15 AND message = ?1 AND kind != 'deleted' AND coalesce(?10, 0) >= coalesce(edited_ms, 0)
+# What was deleted stays deleted and what was edited stays edited when an older export is read again, and an export that
+# says less of a message than another did takes nothing away.
+_UPDATE = """UPDATE messages SET time_ms = ?2, offset_min = coalesce(?4, offset_min),
+    sender_id = coalesce(?5, sender_id), kind = ?6, text = ?7, reply_to = coalesce(?8, reply_to),
+    topic = coalesce(?9, topic), edited_ms = ?10, forwarded_from = ?11, reactions = coalesce(?12, reactions),
+    mentions = coalesce(?13, mentions)
+    WHERE chat_id = ?14 AND message = ?1 AND kind != 'deleted' AND coalesce(?10, 0) >= coalesce(edited_ms, 0)
     AND (time_ms, offset_min, kind, text, reply_to, topic, edited_ms, forwarded_from, reactions, mentions)
-        IS NOT (?2, ?4, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"""
-_MEDIA_KINDS = frozenset(
-    {Kind.STICKER, Kind.PHOTO, Kind.VIDEO, Kind.GIF, Kind.VOICE, Kind.AUDIO, Kind.FILE, Kind.MEDIA}
-)
+        IS NOT (?2, coalesce(?4, offset_min), ?6, ?7, coalesce(?8, reply_to), coalesce(?9, topic), ?10, ?11,
+            coalesce(?12, reactions), coalesce(?13, mentions))"""
 
 
 class Store:
@@ -143,7 +56,7 @@ class Store:
         self._chats: dict[tuple[str, str], int] = {}
         self._chats_seen: dict[tuple[str, str], Chat] = {}
         self._accounts: dict[tuple[str, str], tuple[int, str | None]] = {}
-        self._with_slots: dict[tuple[int, int], bool] = {}
+        self._slots = Slots(db)
         self.joined: list[tuple[str, str, Person]] = []
         """Accounts (platform, name) that became part of a person known from another platform."""
         self.forgotten = Forgotten(db)
@@ -227,7 +140,7 @@ class Store:
         deleted = forget(self.db, self.forgotten, person)
         for known in (self._chats, self._chats_seen, self._accounts):
             known.clear()
-        self._with_slots.clear()
+        self._slots.forget()
         return deleted
 
     def add_messages(self, messages: Sequence[Message], import_id: int) -> tuple[int, int]:
@@ -235,30 +148,39 @@ class Store:
         if not messages:
             return 0, 0
         chat = self.chat_id(messages[0].platform, messages[0].chat_id)
+        replaced = 0
+        if messages[0].slot is not None:
+            messages, replaced = self._slots.fill(chat, import_id, messages)
+        plain, slotted, rich = self._rows(messages)
+        before = self.db.total_changes
+        self._insert(chat, import_id, _COMMON, plain)
+        self._insert(chat, import_id, (*_COMMON, "slot"), slotted)
+        self._insert(chat, import_id, (*_COMMON, *_RARE, "slot"), rich)
+        added = self.db.total_changes - before
+        if added == len(messages):
+            return added, replaced
+        common, known = len(_COMMON), len(_COMMON) + len(_RARE)
+        self.db.executemany(_UPDATE, [(*row[:common], *_NO_RARE, chat) for row in chain(plain, slotted)])
+        self.db.executemany(_UPDATE, [(*row[:known], chat) for row in rich])
+        return added, replaced + self.db.total_changes - before - added
+
+    def _rows(self, messages: Sequence[Message]) -> tuple[list[Row], list[Row], list[Row]]:
+        """Return the rows of messages of one chat: those with common columns alone, with a slot, and with any."""
         accounts = self._account_rows(messages)
         plain: list[Row] = []
+        slotted: list[Row] = []
         rich: list[Row] = []
         for m in messages:
             common = (
                 m.id, m.time_ms, m.seq, m.offset_min, accounts[m.sender_id, m.sender_name], m.kind._value_, m.text,
             )  # fmt: skip
-            rare = _rare_of(m)
-            if rare == _NO_RARE:
+            if (rare := _rare_of(m)) != _NO_RARE:
+                rich.append((*common, *rare, m.slot))
+            elif m.slot is None:
                 plain.append(common)
             else:
-                rich.append(common + rare)
-        replaced = 0
-        if messages[0].slot is not None and self._had_slots(chat, import_id):
-            rich, replaced = self._fill_slots(chat, rich)
-        before = self.db.total_changes
-        self._insert(chat, import_id, _COMMON, plain)
-        self._insert(chat, import_id, _COMMON + _RARE, rich)
-        added = self.db.total_changes - before
-        if added == len(plain) + len(rich):
-            return added, replaced
-        self.db.executemany(_UPDATE, [(*row, *_NO_RARE, chat) for row in plain])
-        self.db.executemany(_UPDATE, [(*row, chat) for row in rich])
-        return added, replaced + self.db.total_changes - before - added
+                slotted.append((*common, m.slot))
+        return plain, slotted, rich
 
     def _account_rows(self, messages: Sequence[Message]) -> dict[tuple[str | None, str | None], int | None]:
         """Return the row of every sender, by id and name; nobody's is None."""
@@ -282,54 +204,6 @@ class Store:
             self.db.execute(many, [*chain.from_iterable(rows[start : start + _ROWS_AT_ONCE])])
         self.db.executemany(f"{head}{row} ON CONFLICT DO NOTHING", rows[whole:])
 
-    def _had_slots(self, chat: int, import_id: int) -> bool:
-        """Return whether a chat held messages with slots before this import: within one each has its own."""
-        key = (chat, import_id)
-        if key not in self._with_slots:
-            query = "SELECT 1 FROM messages WHERE chat_id = ? AND slot IS NOT NULL LIMIT 1"
-            self._with_slots[key] = self.db.execute(query, [chat]).fetchone() is not None
-        return self._with_slots[key]
-
-    def _fill_slots(self, chat: int, rows: list[Row]) -> tuple[list[Row], int]:
-        """Put edited, deleted and named-medium versions in the place of the version that is stored.
-
-        For formats without ids: the id holds the text, so another version of a message has another id and
-        is recognised by its slot. Returns the rows still to be stored, and how many were replaced here.
-        """
-        left: list[Row] = []
-        replaced = 0
-        stored = self._stored_in(chat, [row[13] for row in rows])
-        for row in rows:
-            message, kind, text, edited = row[0], row[5], row[6], row[9]
-            there = stored.get(row[13], ())
-            if not there or any(known == message for known, _, _ in there):
-                left.append(row)
-                continue
-            same = [old for old in there if _is_version(old[1], old[2], kind, edited)]
-            if not same:
-                left.append(row)
-            elif _is_newer(same[0][1], same[0][2], kind, edited):
-                replaced += self.db.execute(
-                    "UPDATE OR IGNORE messages SET message = ?, kind = ?, text = ?, edited_ms = ? "
-                    "WHERE chat_id = ? AND message = ?",
-                    [message, kind, text, edited, chat, same[0][0]],
-                ).rowcount
-        return left, replaced
-
-    def _stored_in(self, chat: int, slots: list[str]) -> dict[str, list[tuple[str, str, int | None]]]:
-        """Return the id, kind and time of editing of the messages that stand in slots, by slot."""
-        found: dict[str, list[tuple[str, str, int | None]]] = {}
-        for start in range(0, len(slots), _SLOTS_AT_ONCE):
-            some = slots[start : start + _SLOTS_AT_ONCE]
-            # By name: SQLite takes the order of the ids for the better one, and reads the whole chat.
-            query = (
-                "SELECT slot, message, kind, edited_ms FROM messages INDEXED BY messages_slot "
-                f"WHERE chat_id = ? AND slot IN ({', '.join('?' * len(some))})"
-            )
-            for slot, *version in self.db.execute(query, [chat, *some]):
-                found.setdefault(slot, []).append((version[0], version[1], version[2]))
-        return found
-
     def chats(self) -> Iterator[tuple[int, str, str | None, ChatKind | None]]:
         """Yield every chat: row id, platform, name, kind; in the order they were first seen."""
         for row in self.db.execute("SELECT id, platform, name, kind FROM chats ORDER BY id").fetchall():
@@ -338,21 +212,6 @@ class Store:
     def count(self) -> int:
         """Return how many messages the store holds."""
         return int(self.db.execute("SELECT count(*) FROM messages").fetchone()[0])
-
-
-def _is_version(old_kind: str, old_edited: int | None, kind: str, edited: int | None) -> bool:
-    """Return whether two different texts in one slot are versions of one message."""
-    if kind == Kind.DELETED or old_kind == Kind.DELETED or edited or old_edited:
-        return True
-    return kind in _MEDIA_KINDS and old_kind in _MEDIA_KINDS and Kind.MEDIA in (kind, old_kind)
-
-
-def _is_newer(old_kind: str, old_edited: int | None, kind: str, edited: int | None) -> bool:
-    if old_kind == Kind.DELETED or kind == Kind.DELETED:
-        return old_kind != Kind.DELETED
-    if edited or old_edited:
-        return (edited or 0) >= (old_edited or 0)
-    return old_kind == Kind.MEDIA
 
 
 @contextmanager

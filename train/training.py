@@ -17,7 +17,7 @@ from persona.paths import PRIVATE_FILE_MODE, make_private_dir
 from train.dataset.tokens import TokenCounter
 from train.environment import training_environ, training_python
 from train.losses import curve_of
-from train.recipe import Recipe, placed
+from train.recipe import Recipe, number, placed
 from train.runs import Done, Run, Stage, last_checkpoint
 from train.schedule import Job, result_of, run_jobs
 from train.set_stats import stats_of
@@ -165,7 +165,7 @@ def _own(run: Run, recipe: Recipe, stage: Stage) -> Recipe:
     )
     ready["num_epochs"] = OWN_EPOCHS
     ready["gradient_accumulation_steps"] = OWN_ACCUMULATION
-    ready["learning_rate"] = OWN_RATE * float(recipe["learning_rate"])
+    ready["learning_rate"] = OWN_RATE * number(recipe, "learning_rate", 2e-4)
     if not (stage.folder / "eval.jsonl").stat().st_size:
         # axolotl refuses an empty held-out set; a person who said nothing lately has one.
         for key in ("test_datasets", "evals_per_epoch", "eval_steps", "eval_sample_packing"):
@@ -184,7 +184,7 @@ def _job(stage: Stage, recipe: Recipe, counter: TokenCounter) -> Job:
 
     def done(seconds: float) -> None:
         curve = curve_of(stage)
-        epochs = curve.epochs or float(recipe.get("num_epochs", 1))
+        epochs = curve.epochs or number(recipe, "num_epochs", 1)
         tokens = stats_of(read_set(train), [], counter).tokens
         speed = tokens * max(0.0, epochs - before) / seconds if seconds else 0.0
         stage.mark_done(
@@ -234,12 +234,12 @@ def _scored(base: Path, evaluation: Path, adapters: Sequence[Path], out: Path, f
     """What the scorer wrote: for "base" and the path of each adapter."""
     python = training_python()
     command = [str(python), "-m", "train.score", "--base", str(base), "--data", str(evaluation), "--out", str(out)]
-    for number, folder in enumerate(adapters):  # by number, since a path may hold the mark between name and path
-        command += ["--adapter", f"{number}={folder}"]
+    for place, folder in enumerate(adapters):  # by number, since a path may hold the mark between name and path
+        command += ["--adapter", f"{place}={folder}"]
     if four_bit:
         command.append("--four-bit")
     environ = {**training_environ(python), "HF_HUB_OFFLINE": "1"}
     if subprocess.run(command, env=environ).returncode:
         raise UserError("the held-out loss could not be computed; the reason is above.", "greenroom train --resume")
     scores = json.loads(out.read_text("utf-8"))
-    return {"base": scores["base"], **{str(folder): scores[str(number)] for number, folder in enumerate(adapters)}}
+    return {"base": scores["base"], **{str(folder): scores[str(place)] for place, folder in enumerate(adapters)}}

@@ -2,7 +2,8 @@
 
     python -m tests.train.calendar_words
 
-writes `train/sources/whatsapp_calendar.json` anew from the installed Babel; a test says when it is due.
+adds what the installed Babel has to `train/sources/whatsapp_calendar.json`; a test says when it is due. Words that its
+locale data no longer has stay: phones printed them for years.
 """
 
 import json
@@ -58,11 +59,22 @@ def _plain(word: str) -> str:
     return " ".join(re.sub(r"[.\u200e\u200f]", "", word.casefold()).split())
 
 
+def missing() -> dict[str, dict[str, int | str]]:
+    """Return the words of the installed locale data that the table does not have, or has with another meaning."""
+    table = json.loads(TABLE.read_text(encoding="utf-8"))
+    return {
+        kind: {word: meaning for word, meaning in words.items() if table[kind].get(word) != meaning}
+        for kind, words in calendar_words().items()
+    }
+
+
 def as_file() -> str:
     """Return the table as it is written: one line for each kind of word."""
-    table = calendar_words()
-    lines = [f'"{kind}": {json.dumps(words, ensure_ascii=False)}' for kind, words in table.items()]
-    return "{" + ",\n".join(lines) + "}\n"
+    table = json.loads(TABLE.read_text(encoding="utf-8"))
+    words = {kind: dict(sorted((table[kind] | more).items())) for kind, more in calendar_words().items()}
+    return (
+        "{" + ",\n".join(f'"{kind}": {json.dumps(found, ensure_ascii=False)}' for kind, found in words.items()) + "}\n"
+    )
 
 
 if __name__ == "__main__":

@@ -107,6 +107,36 @@ def discord_json(folder: Path) -> Path:
     return _json(folder / "Direct Messages - Zoë [5].json", export, indent=2)
 
 
+def discord_package(folder: Path) -> Path:
+    """The data that Discord sends: a channel as JSON, a direct chat as it was before, as CSV."""
+    root = folder / "package"
+    _json(root / "account" / "user.json", {"id": "2", "username": "mia.moss", "global_name": "Mia", "email": "m@e.org"})
+    server, direct = 10**17 + 5, 10**17 + 6
+    index = {str(server): "general in Boat", str(direct): "Direct Message with zoe#0", "3": None}
+    rows: list[Row] = [
+        {
+            "ID": 10**18 + number,
+            "Timestamp": f"2024-01-01 10:00:{number:02}",
+            "Contents": words(number),
+            "Attachments": "",
+        }
+        for number in range(COUNT)
+    ]
+    rows[2] |= {"Contents": "see <@1>, <:crab:77>"}
+    rows[3] |= {"Contents": "", "Attachments": "https://cdn.example/a.png?x=1 https://cdn.example/b.png"}
+    about = {"id": str(server), "type": "GUILD_TEXT", "name": "general", "guild": {"id": "9", "name": "Boat"}}
+    _json(root / "messages" / f"c{server}" / "channel.json", about)
+    _json(root / "messages" / f"c{server}" / "messages.json", rows[:10][::-1])
+    _json(
+        root / "messages" / f"c{direct}" / "channel.json", {"id": str(direct), "type": "DM", "recipients": ["1", "2"]}
+    )
+    for row in rows[10:]:
+        row["Timestamp"] += ".123000+00:00"
+    _table(root / "messages" / f"c{direct}" / "messages.csv", rows[10:])
+    _json(root / "messages" / "index.json", index)
+    return root
+
+
 def meta_json(folder: Path) -> Path:
     """Two threads of Messenger, one of them in two files; every string broken as Meta breaks it."""
     rows: list[Row] = [
@@ -273,6 +303,96 @@ def whatsapp_ios_db(folder: Path) -> Path:
     return path
 
 
+WHATSAPP_ANDROID = """
+    CREATE TABLE jid (_id INTEGER PRIMARY KEY AUTOINCREMENT, user TEXT NOT NULL, server TEXT NOT NULL, agent INTEGER,
+        device INTEGER, type INTEGER, raw_string TEXT);
+    CREATE TABLE jid_map (lid_row_id INTEGER PRIMARY KEY NOT NULL, jid_row_id INTEGER NOT NULL, sort_id INTEGER);
+    CREATE TABLE lid_display_name (lid_row_id INTEGER PRIMARY KEY NOT NULL, display_name TEXT NOT NULL, username TEXT);
+    CREATE TABLE props (_id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT UNIQUE, value TEXT);
+    CREATE TABLE chat (_id INTEGER PRIMARY KEY AUTOINCREMENT, jid_row_id INTEGER UNIQUE, hidden INTEGER, subject TEXT,
+        created_timestamp INTEGER, sort_timestamp INTEGER);
+    CREATE TABLE message (_id INTEGER PRIMARY KEY AUTOINCREMENT, chat_row_id INTEGER NOT NULL, from_me INTEGER NOT NULL,
+        key_id TEXT NOT NULL, sender_jid_row_id INTEGER, status INTEGER, broadcast INTEGER, origination_flags INTEGER,
+        origin INTEGER, timestamp INTEGER, received_timestamp INTEGER, message_type INTEGER, text_data TEXT,
+        starred INTEGER, sort_id INTEGER NOT NULL DEFAULT 0, message_add_on_flags INTEGER);
+    CREATE TABLE message_media (message_row_id INTEGER PRIMARY KEY, chat_row_id INTEGER, file_path TEXT, mime_type TEXT,
+        media_name TEXT, media_caption TEXT, media_duration INTEGER);
+    CREATE TABLE message_quoted (message_row_id INTEGER PRIMARY KEY AUTOINCREMENT, chat_row_id INTEGER NOT NULL,
+        parent_message_chat_row_id INTEGER NOT NULL, from_me INTEGER NOT NULL, sender_jid_row_id INTEGER,
+        key_id TEXT NOT NULL, timestamp INTEGER, message_type INTEGER, text_data TEXT);
+    CREATE TABLE message_add_on (_id INTEGER PRIMARY KEY AUTOINCREMENT, chat_row_id INTEGER, from_me INTEGER,
+        key_id TEXT NOT NULL, sender_jid_row_id INTEGER, parent_message_row_id INTEGER, timestamp INTEGER,
+        status INTEGER, message_add_on_type INTEGER);
+    CREATE INDEX message_add_on_parent ON message_add_on (parent_message_row_id);
+    CREATE TABLE message_add_on_reaction (message_add_on_row_id INTEGER PRIMARY KEY, reaction TEXT,
+        sender_timestamp INTEGER);
+    CREATE TABLE message_edit_info (message_row_id INTEGER PRIMARY KEY, original_key_id TEXT NOT NULL,
+        edited_timestamp INTEGER NOT NULL, sender_timestamp INTEGER NOT NULL);
+    CREATE TABLE message_revoked (message_row_id INTEGER PRIMARY KEY, revoked_key_id TEXT NOT NULL,
+        admin_jid_row_id INTEGER, revoke_timestamp INTEGER);
+    CREATE TABLE message_forwarded (message_row_id INTEGER PRIMARY KEY, forward_score INTEGER);
+    CREATE TABLE message_mentions (_id INTEGER PRIMARY KEY AUTOINCREMENT, message_row_id INTEGER, jid_row_id INTEGER);
+    CREATE TABLE message_system (message_row_id INTEGER PRIMARY KEY, action_type INTEGER NOT NULL);
+    CREATE TABLE message_ephemeral (message_row_id INTEGER PRIMARY KEY, duration INTEGER NOT NULL,
+        expire_timestamp INTEGER NOT NULL, keep_in_chat INTEGER NOT NULL DEFAULT 0);"""
+"""What matters here of the tables of `msgstore.db` since 2021, with the columns that they have there."""
+WHATSAPP_ANDROID_OLD = """
+    CREATE TABLE chat_list (_id INTEGER PRIMARY KEY AUTOINCREMENT, key_remote_jid TEXT UNIQUE, subject TEXT);
+    CREATE TABLE messages (_id INTEGER PRIMARY KEY AUTOINCREMENT, key_remote_jid TEXT NOT NULL, key_from_me INTEGER,
+        key_id TEXT NOT NULL, status INTEGER, needs_push INTEGER, data TEXT, timestamp INTEGER, media_mime_type TEXT,
+        media_wa_type TEXT, media_size INTEGER, media_name TEXT, media_caption TEXT, origin INTEGER,
+        remote_resource TEXT, quoted_row_id INTEGER, mentioned_jids TEXT, edit_version INTEGER, forwarded INTEGER);
+    CREATE TABLE messages_quotes (_id INTEGER PRIMARY KEY AUTOINCREMENT, key_remote_jid TEXT NOT NULL,
+        key_from_me INTEGER, key_id TEXT NOT NULL, data TEXT, timestamp INTEGER);"""
+"""The same of its tables before that."""
+
+
+def whatsapp_android_db(folder: Path) -> Path:
+    """`msgstore.db` as it has been since 2021, and the contacts beside it."""
+    path = folder / "msgstore.db"
+    number = ZOE[1:]
+    rows = [
+        (n, 1 + (n > 8), n % 2, f"K{n}", 1 if n > 8 and not n % 2 else 0, 0, 0, 0, 0, (T0_S + n) * 1000, 0,
+         {4: 1, 5: 66}.get(n, 0), words(n), 0, n, 0)
+        for n in range(1, COUNT + 1)
+    ]  # fmt: skip
+    _database(path, f"""{WHATSAPP_ANDROID}
+        INSERT INTO jid VALUES (1, '{number}', 's.whatsapp.net', 0, 0, 0, '{number}@s.whatsapp.net'),
+            (2, '123-456', 'g.us', 0, 0, 1, '123-456@g.us'), (3, '777', 'lid', 0, 0, 18, '777@lid');
+        INSERT INTO jid_map VALUES (3, 1, 1);
+        INSERT INTO lid_display_name VALUES (3, 'zo', NULL);
+        INSERT INTO props VALUES (1, 'user_push_name', 'Mia');
+        INSERT INTO chat VALUES (1, 1, 0, NULL, 0, 0), (2, 2, 0, 'Boat club', 0, 0);
+        INSERT INTO message_media VALUES (4, 1, 'Media/IMG-1.jpg', 'image/jpeg', NULL, NULL, 0);
+        INSERT INTO message_quoted VALUES (3, 1, 1, 1, NULL, 'K1', 0, 0, NULL);
+        INSERT INTO message_add_on VALUES (1, 1, 0, 'R1', 1, 2, 0, 0, 56);
+        INSERT INTO message_add_on_reaction VALUES (1, '👍', 0);
+        INSERT INTO message_edit_info VALUES (6, 'K6', {(T0_S + 99) * 1000}, 0);
+        INSERT INTO message_forwarded VALUES (7, 1);
+        INSERT INTO message_mentions VALUES (1, 9, 3);""", message=rows)  # fmt: skip
+    _database(folder / "wa.db", f"""
+        CREATE TABLE wa_contacts (_id INTEGER PRIMARY KEY AUTOINCREMENT, jid TEXT NOT NULL, number TEXT,
+            display_name TEXT, wa_name TEXT);
+        INSERT INTO wa_contacts VALUES (1, '{number}@s.whatsapp.net', '{ZOE}', 'Zoë', 'zo');""")  # fmt: skip
+    return path
+
+
+def whatsapp_android_old_db(folder: Path) -> Path:
+    """`msgstore.db` as it was before."""
+    path = folder / "msgstore.db"
+    jid = f"{ZOE[1:]}@s.whatsapp.net"
+    rows = [
+        (n, jid if n < 9 else "123-456@g.us", n % 2, f"K{n}", 0, 0, words(n), (T0_S + n) * 1000, None,
+         ("0", "1")[n == 4], 0, None, "the caption" if n == 4 else None, 0, jid if n > 8 and not n % 2 else None,
+         1 if n == 3 else 0, jid if n == 9 else None, 0, 1 if n == 7 else 0)
+        for n in range(1, COUNT + 1)
+    ]  # fmt: skip
+    _database(path, f"""{WHATSAPP_ANDROID_OLD}
+        INSERT INTO chat_list VALUES (1, '{jid}', NULL), (2, '123-456@g.us', 'Boat club');
+        INSERT INTO messages_quotes VALUES (1, '{jid}', 1, 'K1', NULL, 0);""", messages=rows)  # fmt: skip
+    return path
+
+
 def imessage_db(folder: Path) -> Path:
     """`chat.db`, a body in Apple's archive and a tapback in it."""
     path = folder / "chat.db"
@@ -336,18 +456,67 @@ def signal_text(folder: Path) -> Path:
     return folder / "Zoë"
 
 
+def sigtop_text(folder: Path) -> Path:
+    """A chat as sigtop's `export-messages` prints it."""
+    parts = [f"Conversation: Zoë ({ZOE})\n"]
+    for n in range(COUNT):
+        head = f"From: {(f'Zoë ({ZOE})', 'You')[n % 2]}\nType: {('incoming', 'outgoing')[n % 2]}\nSent: {_rfc(n)}\n"
+        head += "" if n % 2 else f"Received: {_rfc(n)}\n"
+        said = f"\n{words(n)}\n"
+        if n == 2:
+            head += f"Attachment: a.png (image/png, 12 bytes)\nReaction: 👍 from Mia ({MIA})\n"
+        if n == 3:
+            said = f"\n> From: Zoë ({ZOE})\n> Sent: {_rfc(0)}\n>\n> text 0\n{said}"
+        if n == 4:
+            head += "Edited: 2 versions\n"
+            said = (
+                f"\n| Version: 2\n| Sent: {_rfc(50)}\n|\n| {words(n)}\n|\n| Version: 1\n| Sent: {_rfc(4)}\n|\n| first\n"
+            )
+        parts.append(f"{head}{said}")
+    path = folder / f"Zoë ({ZOE}).txt"
+    path.write_text("\n".join(parts) + "\n", "utf-8")
+    return path
+
+
+def _rfc(seconds: int) -> str:
+    return f"Mon, 1 Jan 2024 10:00:{seconds:02} +0100"
+
+
+def sigtop_short(folder: Path) -> Path:
+    """The same in its short format."""
+    details = {2: "[1 attachment] ", 3: "[reply to Zoë on 2024-01-01 10:00, edited] "}
+    lines = [f"2024-01-01 10:{n:02} {('Zoë', 'You')[n % 2]}: {details.get(n, '')}{words(n)}" for n in range(COUNT - 1)]
+    lines.append("2024-01-01 10:30 Unknown: [keychange message]")
+    path = folder / f"Zoë ({ZOE}).txt"
+    path.write_text("\n".join(lines) + "\n", "utf-8")
+    return path
+
+
+def signalbackup_text(folder: Path) -> Path:
+    """A chat as signalbackup-tools prints it with `--exporttxt`."""
+    lines = [f"[Jan 01, 2024 10:00:{n:02}] <{('Zoë', 'Mia')[n % 2]}> {words(n)}" for n in range(COUNT - 2)]
+    lines[2] += " (Mia: 👍)"
+    lines.append('[Jan 01, 2024 10:01:00] *** <Zoë> sent file "a.png"')
+    lines.append("[Jan 01, 2024 10:02:00] *** You called")
+    path = folder / "Zoë (_id12).txt"
+    path.write_text("\n".join(lines) + "\n", "utf-8")
+    return path
+
+
 EXPORTS: dict[str, tuple[Callable[[Path], Path], ...]] = {
     "discord-json": (discord_json,),
+    "discord-package": (discord_package,),
     "imazing-csv": (imazing_csv,),
     "imessage-db": (imessage_db,),
     "meta-json": (meta_json,),
     "plain": (plain_jsonl, plain_json, plain_csv),
     "signal-db": (signal_db,),
-    "signal-text": (signal_text,),
+    "signal-text": (signal_text, sigtop_text, sigtop_short, signalbackup_text),
     "slack-export": (slack_export,),
     "sms-xml": (sms_xml,),
     "telegram-html": (telegram_html,),
     "telegram-json": (telegram_json,),
+    "whatsapp-android-db": (whatsapp_android_db, whatsapp_android_old_db),
     "whatsapp-ios-db": (whatsapp_ios_db,),
     "whatsapp-text": (whatsapp_android, whatsapp_iphone),
 }

@@ -149,7 +149,7 @@ def test_the_files_are_for_their_owner_alone(build: Build, tmp_path: Path) -> No
     build("Alice")
     files = list((tmp_path / "out").iterdir())
     assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
-    assert sorted(path.name for path in files) == ["card.json", "eval.jsonl", "train.jsonl"]
+    assert sorted(path.name for path in files) == ["card.json", "eval.jsonl", "report.html", "train.jsonl"]
 
 
 def test_prompt_marks_in_text_and_names_are_neutralised(

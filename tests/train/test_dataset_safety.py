@@ -33,7 +33,8 @@ def group(store: Store, telegram_chat: Write, telegram_row: Row) -> None:
             telegram_row(10 * n + 3, "Alice", f"Carol says no, ask @carol or carol's sister {n}", at=at + 12),
             telegram_row(10 * n + 4, "Bob", f"“The harbour is closed again, take the bus {n}”", at=at + 20),
             telegram_row(10 * n + 5, "Alice", f"Carol: the harbour is closed again, take the bus {n}", at=at + 22),
-            telegram_row(10 * n + 6, "Alice", f"see you at {n} then", at=at + 25),
+            telegram_row(10 * n + 6, "Bob", f"fine by me {n}", at=at + 24),
+            telegram_row(10 * n + 7, "Alice", f"see you at {n} then", at=at + 25),
         ]
     import_paths(store, [telegram_chat(rows, type="private_group", name="Us")])
 

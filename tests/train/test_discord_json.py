@@ -10,8 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from train.importing import import_paths
 from train.messages import Chat, ChatKind, Drop, Kind, Message, Reading, Record, Tear
 from train.sources.discord_json import SOURCE
+from train.store import Store
 
 Read = Callable[..., list[Record]]
 
@@ -169,3 +171,11 @@ def test_any_channel_comes_back(tmp_path: Path, chat: list[tuple[int, str, int]]
     path.write_text(json.dumps(export, indent=indent), "utf-8")
     found = [m for m in SOURCE.read(path, Reading()) if isinstance(m, Message)]
     assert [(m.id, m.sender_id, m.text, m.time_ms) for m in found] == expected
+
+
+def test_parts_of_a_channel_are_one_channel(channel: Callable[..., Path], tmp_path: Path, store: Store) -> None:
+    channel([row(n) for n in (1, 2, 3)], to="Server - general [5] [part 1].json")
+    channel([row(n) for n in (3, 4)], to="Server - general [5] [part 2].json")
+    reports = import_paths(store, [tmp_path])
+    assert [report.added for report in reports] == [3, 1]
+    assert len(list(store.chats())) == 1

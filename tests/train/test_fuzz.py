@@ -140,6 +140,11 @@ def _try(number: int, folder: Path, empty_store: Path) -> None:
         export = archive
         if rng.random() < 0.5:
             _spoil(export, rng)
+        if rng.random() < 0.4:
+            export = zipped(archive, folder / "in" / "outer.zip")
+            archive.unlink()
+            if rng.random() < 0.3:
+                _spoil(export, rng)
     for source in sources().values():
         assert 0 <= source.detect(export) <= 1
     before = _look(folder / "in")

@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -234,3 +235,32 @@ def test_the_owner_of_one_export_is_found_in_the_next(
     rows = store.db.execute("SELECT name FROM people WHERE is_owner").fetchall()
     assert rows == [("Alice",)]
     assert store.db.execute("SELECT chat FROM chats WHERE platform = 'whatsapp'").fetchall() == [("bob",)]
+
+
+def test_an_export_that_says_less_takes_nothing_away(store: Store, telegram_chat: Write, telegram_row: Row) -> None:
+    recent = [{"from": "Bob", "from_id": "user2", "date": "2024-01-01T00:00:00"}]
+    reaction = [{"type": "emoji", "count": 1, "emoji": "❤", "recent": recent}]
+    take(
+        store,
+        telegram_chat([telegram_row(1), telegram_row(2, reply_to_message_id=1, reactions=reaction)], to="full.json"),
+    )
+    query = "SELECT reply_to, reactions FROM messages WHERE message = 2"
+    before = store.db.execute(query).fetchone()
+    assert None not in before
+    less = take(store, telegram_chat([telegram_row(1), telegram_row(2)], to="less.json"))
+    assert less.updated == 0
+    assert store.db.execute(query).fetchone() == before
+    more = [{"type": "emoji", "count": 2, "emoji": "❤", "recent": recent}]
+    assert take(store, telegram_chat([telegram_row(2, reactions=more)], to="more.json")).updated == 1
+
+
+def test_an_archive_that_was_sent_in_a_chat_is_not_opened(
+    store: Store, tmp_path: Path, telegram_chat: Write, telegram_row: Row
+) -> None:
+    theirs = telegram_chat([telegram_row(1, "Carol")], to="theirs/result.json", id=9)
+    telegram_chat([telegram_row(1), telegram_row(2)], to="export/result.json")
+    (tmp_path / "export" / "files").mkdir()
+    with zipfile.ZipFile(tmp_path / "export" / "files" / "chat.zip", "w") as archive:
+        archive.write(theirs, "result.json")
+    take(store, tmp_path / "export")
+    assert store.count() == 2

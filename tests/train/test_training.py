@@ -14,6 +14,7 @@ import pytest
 
 from persona.card import Context, load_personas
 from persona.errors import UserError
+from persona.template import TURN_END
 from tests.endpoints import ROOT
 from train.dataset import Options, write_dataset
 from train.environment import training_environ, training_python
@@ -116,6 +117,17 @@ def test_the_link_that_the_documented_command_needs() -> None:
     assert (ROOT / "configs" / "mistral-fsdp.yml").resolve() == RECIPES / "mistral-fsdp.yml"
 
 
+@pytest.mark.parametrize("recipe", sorted(path.stem for path in RECIPES.glob("*.yml")))
+def test_every_recipe_renames_nobody_and_trains_the_mark_that_closes_a_turn(recipe: str) -> None:
+    """Without either, axolotl goes on in silence with what tests/test_labels.py would find wrong."""
+    settings = read_recipe(find_recipe(recipe))
+    assert settings["eot_tokens"] == [TURN_END]
+    for dataset in settings["datasets"] + settings["test_datasets"]:
+        assert dataset["roles"] == {"system": ["system"]}
+        assert dataset["train_on_eos"] == "turn"
+        assert dataset["roles_to_train"] == []
+
+
 @pytest.mark.train
 def test_the_fsdp_recipe_passes_axolotls_own_validation(base_weights: Path, dataset: Path, tmp_path: Path) -> None:
     """With a tiny random Mistral in the place of seven billion parameters."""
@@ -150,6 +162,8 @@ def test_train_makes_personas_that_foresee_their_person_better(
     data = tmp_path / "data"
     data.mkdir()
     (data / "models").symlink_to(base_weights.parent)
+    card = {"options": {"context": True}, "platforms": {"Ann": "telegram", "Bo": "sms"}}
+    (dataset / "card.json").write_text(json.dumps(card))
     dataset.rename(data / "dataset")
     command = [sys.executable, "-m", "scripts.cli", "train", "smollm2-lora-cpu", "--per-persona", "--data", str(data)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=dict(os.environ))
@@ -157,6 +171,7 @@ def test_train_makes_personas_that_foresee_their_person_better(
     personas, broken = load_personas(data / "personas")
     assert not broken
     assert [persona.id for persona in personas] == ["ann", "bo"]
+    assert [persona.card.context for persona in personas] == [Context("telegram"), Context("sms")]
     for persona in personas:
         assert persona.adapter is not None
         made_by = persona.card.made_by

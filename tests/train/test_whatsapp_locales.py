@@ -9,7 +9,7 @@ import pytest
 from babel import Locale
 from babel.dates import format_date, format_datetime
 
-from tests.train.calendar_words import LOCALES, TABLE, as_file
+from tests.train.calendar_words import LOCALES, missing
 from train.messages import Chat, ChatKind, Drop, Kind, Message, Owner, Record
 from train.sources import whatsapp_words
 from train.sources.whatsapp_headers import parse_header
@@ -35,7 +35,7 @@ IOS = sorted(language for language, found in PHRASES.items() if "sticker" in fou
 
 
 def test_the_words_of_dates_are_those_of_the_installed_locale_data() -> None:
-    assert TABLE.read_text(encoding="utf-8") == as_file(), "run python -m tests.train.calendar_words"
+    assert missing() == {"periods": {}, "months": {}}, "run python -m tests.train.calendar_words"
 
 
 @pytest.mark.parametrize("name", LOCALES)

@@ -28,6 +28,7 @@ from train.dataset.spool import Spool
 from train.dataset.tokens import ESTIMATE, TokenCounter
 from train.dataset.writing import FILES, SetWriter, Written
 from train.people import Person, people, person_named
+from train.redaction import RedactionKey, Redactor, known_people, open_key
 from train.sessions import Said, Session, sessions_in_order
 from train.store import Store
 
@@ -46,9 +47,8 @@ def write_dataset(
     """Write `train.jsonl`, `eval.jsonl`, `card.json` and `report.html` to `folder` and return what was written.
 
     With `one_each`, each persona gets a set of its own in a subfolder named by its slug. `progress` is told of
-    the reading and of each set. Raises UserError for an empty store, an unknown or
-    missing persona, nobody above the threshold, an impossible option, and for a set that is there already unless
-    `force`.
+    the reading and of each set. Raises UserError for an empty store, an unknown or missing persona, nobody above the
+    threshold, an impossible option, and for a set that is there already unless `force`.
     """
     check(options)
     if not store.count():
@@ -60,6 +60,7 @@ def write_dataset(
         _check_free([folder], force)
     names = {person.id: person.speaker for person in known}
     # Sorting a long chat may take a file; it lies in the private folder, where the store is.
+    store.commit()
     quoted = str(store.path.parent).replace("'", "''")
     store.db.execute(f"PRAGMA temp_store_directory = '{quoted}'")
     with closing(Spool(store.path.parent)) as spool:
@@ -198,10 +199,24 @@ def _write_set(
     voices = frozenset(person.id for person in chosen)
     survey = _surveyed(spool, voices, options)
     names = {person.id: person.speaker for person in known}
-    writer = SetWriter(names, voices, options, counter, held_out=survey.held_out, short=survey.short, redact=None)
+    key = open_key(reader.store.path.parent) if options.redact else None
+    redactor = _redactor(reader.store, key, survey.speakers) if key is not None else None
+    writer = SetWriter(
+        names,
+        voices,
+        options,
+        counter,
+        held_out=survey.held_out,
+        short=survey.short,
+        redact=redactor.redact if redactor is not None else None,
+    )
     tally = writer.tally
     tally.dropped.update(reader.dropped)
     sums = writer.write(spool, folder, progress)
+    if key is not None and redactor is not None:
+        # Before the card: a set without the key to it could not be made again.
+        key.save()
+        tally.redacted.update(redactor.counts)
     personas = tally.personas.values()
     written = Written(
         folder,
@@ -218,6 +233,32 @@ def _write_set(
         written.warnings.append("The training set is empty: nobody answered anybody within the gap.")
     if options.eval_share and not written.eval_lines:
         written.warnings.append("The evaluation set is empty: no chat has a session small enough to hold out.")
-    write_card(folder, options, tally, sums, store_sha256=reader.sha256, counter=counter, names=names)
+    write_card(
+        folder,
+        options,
+        tally,
+        sums,
+        store_sha256=reader.sha256,
+        counter=counter,
+        names=names,
+        redaction_key=_fingerprint(key) if key is not None else None,
+    )
     write_report(folder, options, tally, counter=counter)
     return written
+
+
+def _redactor(store: Store, key: RedactionKey, speakers: set[int]) -> Redactor:
+    """Return what hides everybody who does not speak in a set, and what is nobody's business anywhere."""
+    everybody = known_people(store.db)
+    return Redactor(
+        key,
+        hidden=[person for person in everybody if person.excluded or person.person not in speakers],
+        shown=[person for person in everybody if not person.excluded and person.person in speakers],
+        forgotten=store.forgotten.has_name,
+    )
+
+
+def _fingerprint(key: RedactionKey) -> str:
+    """Return what tells one key from another and gives neither away."""
+    draws = key.draws("fingerprint", "")
+    return "".join(f"{draws.below(256):02x}" for _ in range(8))

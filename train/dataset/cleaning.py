@@ -76,11 +76,10 @@ def is_code(text: str) -> bool:
 
 
 class Cleaner:
-    """Judges messages one after another, and counts in `dropped` what it left out, by rule."""
+    """Judges messages one after another."""
 
     def __init__(self, db: sqlite3.Connection, options: Options) -> None:
         """Learn from the store who is a program, and how long each account's messages are on average."""
-        self.dropped = Counter[str]()
         self._forwards = options.cleans("forwards")
         self._service = options.cleans("service")
         self._walls = options.cleans("walls")

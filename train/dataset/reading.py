@@ -52,6 +52,7 @@ class Reader:
         """Messages left out, by reason."""
         self.said = Counter[int]()
         """Messages handed on, by person."""
+        self.store = store
         self._db = store.db
         self._options = options
         self._progress = progress

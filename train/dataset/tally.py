@@ -16,7 +16,8 @@ from train.conversations import Utterance
 
 EXAMPLES = 10
 SAMPLE = 20_000
-"""Messages of each persona, and of everybody else together, that phrases are looked for in."""
+SAMPLE_IN_ALL = 200_000
+"""Messages of each persona, and of everybody else together, that phrases are looked for in; and of all personas."""
 
 
 class Example(msgspec.Struct, frozen=True):
@@ -41,7 +42,7 @@ class PersonaTally(msgspec.Struct):
     platforms: Counter[str] = msgspec.field(default_factory=Counter)
     """Their trained turns in the training set, by platform."""
     texts: list[str] = msgspec.field(default_factory=list)
-    """A sample of their messages in trained turns, of both sets."""
+    """A sample of their messages in both sets."""
 
     @property
     def platform(self) -> str:
@@ -76,6 +77,7 @@ class Tally:
         self.redacted = Counter[str]()
         """Spans that were replaced, by kind."""
         self.examples: list[Example] = []
+        self._most = min(SAMPLE, SAMPLE_IN_ALL // max(1, len(speakers)))
         self._random = random.Random(seed)
         self._seen = Counter[str]()
 
@@ -86,13 +88,13 @@ class Tally:
         whose, texts = (speaker, persona.texts) if persona is not None else ("", self.others)
         seen = self._seen[whose]
         self._seen[whose] = seen + len(messages)
-        if seen + len(messages) <= SAMPLE:
+        if seen + len(messages) <= self._most:
             texts += messages
             return
         for place, message in enumerate(messages, start=seen):
-            if place < SAMPLE:
+            if place < self._most:
                 texts.append(message)
-            elif (drawn := int(self._random.random() * (place + 1))) < SAMPLE:
+            elif (drawn := int(self._random.random() * (place + 1))) < self._most:
                 texts[drawn] = message
 
     def add_example(self, example: Example) -> None:

@@ -244,10 +244,13 @@ def _told(progress: Progress | None, stage: str) -> Callable[[int, int], None] |
 
 
 def local_time(session: Session) -> datetime | None:
-    """Return when a session began by the clock of whoever wrote first; by this machine's where that is not known."""
+    """Return when a session began by the clock of whoever wrote first; None where that is not known.
+
+    Not by this machine's clock: the same messages give the same set everywhere.
+    """
     try:
         if session.offset_min is None:
-            return datetime.fromtimestamp(session.start_ms / 1000)
+            return None
         return datetime.fromtimestamp(session.start_ms / 1000, timezone(timedelta(minutes=session.offset_min)))
     except (ValueError, OverflowError, OSError):
         return None

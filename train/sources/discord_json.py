@@ -20,6 +20,7 @@ from train.messages import (
     as_mentions,
     as_reactions,
 )  # fmt: skip
+from train.sources.discord_words import is_gif, kind_of_file, plain_text
 from train.sources.json_objects import (
     Found,
     moment_in,
@@ -29,7 +30,7 @@ from train.sources.json_objects import (
     read_objects,
     text_in,
 )  # fmt: skip
-from train.sources.json_records import Known, as_utf8
+from train.sources.json_records import Closed, Known, Opened, as_utf8
 
 PLATFORM = "discord"
 
@@ -40,14 +41,8 @@ _CHANNEL_KINDS = {
 _OWN_WORDS = frozenset({"Default", "Reply", "0", "19", ""})
 _CALLS = frozenset({"Call", "3"})
 _START = re.compile(rb'\A\s*\{\s*"guild"\s*:\s*\{')
-_MENTION = re.compile(r"<@!?(\d+)>")
-_EMOJI = re.compile(r"<a?:(\w+):\d+>")
-_GIF_LINK = re.compile(r"https://(?:tenor\.com/view|media\.tenor\.com|giphy\.com/gifs|media\.giphy\.com)/\S+")
-_KINDS = {
-    "jpg": Kind.PHOTO, "jpeg": Kind.PHOTO, "png": Kind.PHOTO, "webp": Kind.PHOTO, "heic": Kind.PHOTO, "gif": Kind.GIF,
-    "mp4": Kind.VIDEO, "mov": Kind.VIDEO, "webm": Kind.VIDEO, "mp3": Kind.AUDIO, "ogg": Kind.VOICE, "wav": Kind.AUDIO,
-    "m4a": Kind.AUDIO,
-}  # fmt: skip
+_IN_NAME = re.compile(r"\[(\d{1,20})\](?: \[part \d+\])?\.json\Z", re.IGNORECASE)
+"""The channel's id in the name that the program gives a file, of which there may be parts."""
 
 
 class DiscordJson:
@@ -60,14 +55,17 @@ class DiscordJson:
         if not path.is_file() or path.suffix.lower() != ".json":
             return 0.0
         start = as_utf8(start_of(path))
-        return 0.95 if _START.match(start) and b'"channel"' in start else 0.0
+        if not _START.match(start):
+            return 0.0
+        # What is said of the server can be longer than the beginning that is looked at.
+        return 0.95 if b'"channel"' in start else 0.6
 
     def read(self, path: ExportPath, reading: Reading) -> Iterator[Record]:
         """Yield the records of the channel at flat memory."""
-        chat = Chat(PLATFORM, "unknown")
+        number = _IN_NAME.search(path.name)
+        chat = Chat(PLATFORM, number[1] if number else "unknown")
         guild: dict[str, Any] = {}
-        pieces = read_objects(path, records="messages", know=frozenset({"guild", "channel"}), progress=reading.progress)
-        for piece in pieces:
+        for piece in _pieces(path, reading):
             match piece:
                 case Known(key="guild", value=dict() as value):
                     guild = value
@@ -80,6 +78,19 @@ class DiscordJson:
                     yield Drop(reason, place, chat.id)
                 case Tear():
                     yield piece
+
+
+def _pieces(path: ExportPath, reading: Reading) -> Iterator[Found | Opened | Closed | Known | Drop | Tear]:
+    """Yield the pieces of the file; what cannot be read of its head is passed over, for the messages come after it."""
+    for know in (frozenset({"guild", "channel"}), frozenset({"channel"}), frozenset({"guild"}), frozenset[str]()):
+        begun = False
+        for piece in read_objects(path, records="messages", know=know, progress=reading.progress):
+            if isinstance(piece, Tear) and not begun and know:
+                break
+            begun = begun or isinstance(piece, Opened)
+            yield piece
+        else:
+            return
 
 
 def _chat(channel: dict[str, Any], guild: dict[str, Any]) -> Chat:
@@ -141,18 +152,16 @@ def _content(values: dict[str, Any]) -> tuple[Kind, str]:
     if row not in _OWN_WORDS or object_in(values, "author").get("isBot") is True:
         return Kind.SERVICE, text or row
     names = {str(one.get("id")): text_in(one, "nickname", "name") for one in objects_in(values, "mentions")}
-    text = _MENTION.sub(lambda found: f"@{names.get(found[1]) or 'somebody'}", text)
-    text = _EMOJI.sub(r":\1:", text)
+    text = plain_text(text, names)
     files = objects_in(values, "attachments")
     if files:
-        ending = text_in(files[0], "fileName", "url").partition("?")[0].rpartition(".")[2].lower()
-        return _KINDS.get(ending, Kind.FILE), text
+        return kind_of_file(text_in(files[0], "fileName", "url")), text
     stickers = objects_in(values, "stickers")
     if stickers and not text:
         return Kind.STICKER, text_in(stickers[0], "name")
     if values.get("poll"):
         return Kind.POLL, text_in(object_in(object_in(values, "poll"), "question"), "text") or text
-    if _GIF_LINK.fullmatch(text.strip()):
+    if is_gif(text):
         return Kind.GIF, ""
     if not text and values.get("embeds"):
         return Kind.MEDIA, ""

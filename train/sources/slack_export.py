@@ -68,6 +68,9 @@ class _Workspace:
         about: dict[str, tuple[dict[str, Any], ChatKind]] = {}
         for file, kind in _LISTS.items():
             for found in self._list(file):
+                if isinstance(found, Tear):
+                    yield found
+                    continue
                 # Channels have a folder by their name, direct messages one by their id.
                 about[text_in(found, "name") or text_in(found, "id")] = found, kind
                 about.setdefault(text_in(found, "id"), (found, kind))
@@ -76,14 +79,24 @@ class _Workspace:
                 channel, kind = about.get(folder.name, ({}, ChatKind.GROUP))
                 yield from self._channel(folder, channel, kind)
 
-    def _list(self, file: str) -> Iterator[dict[str, Any]]:
-        if (self.path / file).is_file():
-            for piece in read_objects(self.path / file, records=""):
+    def _list(self, file: str) -> Iterator[dict[str, Any] | Tear]:
+        """Yield what is in a list of people or channels; where it breaks off, those after it have no names."""
+        if not (self.path / file).is_file():
+            return
+        try:
+            for piece in read_objects(self.path / file, records="", prefix=f"{file}, "):
                 if isinstance(piece, Found):
                     yield piece.values
+                elif isinstance(piece, Tear):
+                    yield piece
+        except (OSError, UserError, TornFileError) as error:
+            yield Tear(file, str(error))
 
     def _people(self) -> Iterator[Record]:
         for user in self._list("users.json"):
+            if isinstance(user, Tear):
+                yield user
+                continue
             number = text_in(user, "id")
             if not number:
                 continue

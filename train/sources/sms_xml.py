@@ -4,6 +4,7 @@ Gigabytes of such a file are pictures in attributes. They are taken out of the b
 so are the halves of emoji that the app writes as two numbers XML forbids. Entities are never expanded.
 """
 
+import codecs
 import re
 from collections.abc import Iterator
 from typing import Any, BinaryIO
@@ -23,6 +24,7 @@ OWNER = "me"
 _CHUNK_BYTES = 1 << 18
 MAX_TAG_BYTES = 1 << 25
 """A longer tag, pictures aside, is no message, and would have to be held whole."""
+_ENCODING = re.compile(rb"""\s*<\?xml[^>]*?\sencoding\s*=\s*["']([\w.:-]{1,40})["']""")
 _ROOT = re.compile(rb"<(?:smses|calls)[\s>]")
 _SENT, _RECEIVED = frozenset({"2", "4", "5", "6"}), "1"
 _UNSENT = {"3": "a draft", "5": "failed to send"}
@@ -70,10 +72,10 @@ class _Backup:
         yield Owner(PLATFORM, OWNER, self.owner_name)
         parser = etree.XMLPullParser(
             events=("start", "end"), tag=("smses", "calls", "sms", "mms", "call"), resolve_entities=False,
-            load_dtd=False, no_network=True, huge_tree=True, recover=False,
+            load_dtd=False, no_network=True, huge_tree=True, recover=False, encoding="utf-8",
         )  # fmt: skip
         with self.path.open("rb") as stream:
-            cleaned = cleaned_chunks(open_as_utf8(stream))
+            cleaned = cleaned_chunks(open_as_utf8(stream), _declared(start_of(self.path, 200)))
             try:
                 for chunk in cleaned:
                     if self.reading.progress is not None:
@@ -170,10 +172,20 @@ class _Backup:
         return kind, "\n".join(one for one in texts if one), mine, sender
 
 
-def cleaned_chunks(stream: BinaryIO) -> Iterator[bytes]:
-    """Yield the bytes of the file without the values of `data` attributes, and with what XML forbids mended.
+def _declared(start: bytes) -> str:
+    """Return the encoding that the file says it has, where that is one in which tags can be found; else UTF-8."""
+    found = _ENCODING.match(start.removeprefix(codecs.BOM_UTF8))
+    try:
+        encoding = codecs.lookup(found[1].decode()).name if found else "utf-8"
+        return encoding if "<".encode(encoding) == b"<" and b"<\xe9".decode(encoding, "replace")[0] == "<" else "utf-8"
+    except (LookupError, UnicodeError):
+        return "utf-8"
 
-    Raises TornFileError at a tag without end.
+
+def cleaned_chunks(stream: BinaryIO, encoding: str = "utf-8") -> Iterator[bytes]:
+    """Yield the file in UTF-8, without the values of `data` attributes, and with what XML forbids mended.
+
+    Bytes that are none of `encoding` become U+FFFD. Raises TornFileError at a tag without end.
     """
     held = b""
     in_data = False
@@ -202,14 +214,17 @@ def cleaned_chunks(stream: BinaryIO) -> Iterator[bytes]:
             out.append(window[at : found.end()])
             in_data, at = True, found.end()
         if out:
-            yield _mended(b"".join(out))
+            yield _mended(b"".join(out), encoding)
         if not chunk:
             if held:
-                yield _mended(held)
+                yield _mended(held, encoding)
             return
 
 
-def _mended(raw: bytes) -> bytes:
+def _mended(raw: bytes, encoding: str) -> bytes:
+    # Every piece is cut at a tag, so none of them begins or ends inside a letter.
+    if not raw.isascii():
+        raw = raw.decode(encoding, "replace").encode()
     if b"&#" in raw:
         raw = _PAIR.sub(_joined, raw)
         raw = _NUMBER.sub(_allowed, raw)

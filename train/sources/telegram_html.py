@@ -17,6 +17,7 @@ from train.export_files import ExportPath, TornFileError, children, size_of, sta
 from train.local_time import utc_ms, zone_of
 from train.messages import Chat, ChatKind, Drop, Kind, Message, Note, Reading, Record, Tear, as_reactions
 from train.people import normal_name
+from train.sources.json_records import as_utf8, open_as_utf8
 
 PLATFORM = "telegram"
 
@@ -61,7 +62,7 @@ class TelegramHtml:
 
 
 def _is_page(path: ExportPath) -> bool:
-    start = start_of(path, 8192)
+    start = as_utf8(start_of(path, 8192))
     return b"Exported Data" in start or b'class="page_wrap"' in start or b"page_header" in start
 
 
@@ -101,7 +102,7 @@ class _Chat:
     def _page(self, page: ExportPath) -> Iterator[Record]:
         try:
             with page.open("rb") as stream:
-                raw = stream.read(MAX_PAGE_BYTES + 1)
+                raw = open_as_utf8(stream).read(MAX_PAGE_BYTES + 1)
         except (OSError, UserError, TornFileError) as error:
             yield Tear(page.name, str(error))
             return
@@ -110,9 +111,8 @@ class _Chat:
             return
         if self.reading.progress is not None:
             self.reading.progress(size_of(page))
-        encoding = "utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8"
         try:
-            tree = html.fromstring(raw, parser=html.HTMLParser(encoding=encoding, huge_tree=True))
+            tree = html.fromstring(raw, parser=html.HTMLParser(encoding="utf-8", huge_tree=True))
         except (etree.ParserError, etree.XMLSyntaxError, ValueError):
             yield Tear(page.name, "there is no HTML in it")
             return

@@ -7,14 +7,14 @@ test that holds each one.
 import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET
 
 from train.export_files import ExportPath, start_of
-from train.messages import Account, Chat, ChatKind, Drop, Kind, Message, Owner, Reading, Record, Tear, as_mentions
+from train.messages import Account, Chat, ChatKind, Drop, Kind, Message, Owner, Reading, Record, Tear
 from train.sources.json_objects import LAST_MS
 from train.sources.json_records import (
     Broken,
@@ -27,6 +27,19 @@ from train.sources.json_records import (
     mend,
     open_as_utf8,
     read_records,
+)
+from train.sources.telegram_rows import (
+    RawMessage,
+    account_of,
+    content_of,
+    decode_many,
+    decode_one,
+    forwarded_from,
+    lenient,
+    mentions_of,
+    reactions_of,
+    reply_of,
+    service_of,
 )
 
 PLATFORM = "telegram"
@@ -50,80 +63,11 @@ _ID_SPACES = {
     "private_supergroup": "channel",
     "public_supergroup": "channel",
 } | dict.fromkeys(("private_channel", "public_channel"), "channel")
-# Before 2021 one integer held both: the peer's type in the bits above 32 (Telegram Desktop's data_peer_id.h).
-_PEER_SPACES = {0: "user", 1: "chat", 2: "channel"}
-_MEDIA_KINDS = {
-    "sticker": Kind.STICKER,
-    "voice_message": Kind.VOICE,
-    "video_message": Kind.VIDEO,
-    "video_file": Kind.VIDEO,
-    "animation": Kind.GIF,
-    "audio_file": Kind.AUDIO,
-}
 _DIGITS = re.compile(r"[0-9]{1,19}")
 _START = re.compile(rb'\A\s*\{\s*"(about|personal_information|name|type|id|chats|messages)"\s*:')
 _EPOCH = datetime(1970, 1, 1)
-_Number = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
-"""An id: 64 bits, as Telegram has them and as the store holds them."""
 _SECOND = timedelta(seconds=1)
 _LAST_S = LAST_MS // 1000
-
-
-class _Entity(Struct, gc=False):
-    text: str = ""
-    type: str = ""
-    user_id: str | int | None = None
-
-
-class _Reactor(Struct, gc=False):
-    from_id: str | int | None = None
-
-
-class _Reaction(Struct, gc=False):
-    type: str = ""
-    count: int = 1
-    emoji: str | None = None
-    recent: list[_Reactor] = []
-
-
-class _Poll(Struct):
-    question: str | list[str | _Entity] = ""
-
-
-class _Raw(Struct, gc=False):
-    """The keys of a message that are read; of the ones left out nothing is needed."""
-
-    id: _Number
-    type: str = "message"
-    date: str | None = None
-    date_unixtime: str | int | None = None
-    edited: str | None = None
-    edited_unixtime: str | int | None = None
-    from_: str | None = msgspec.field(default=None, name="from")
-    from_id: str | int | None = None
-    actor: str | None = None
-    actor_id: str | int | None = None
-    action: str | None = None
-    text: str | list[str | _Entity] = ""
-    media_type: str | None = None
-    sticker_emoji: str | None = None
-    photo: Any = None
-    file: Any = None
-    poll: _Poll | None = None
-    location_information: Any = None
-    contact_information: Any = None
-    forwarded_from: str | UnsetType | None = UNSET
-    forwarded_from_id: str | int | None = None
-    saved_from: str | None = None
-    via_bot: str | None = None
-    reply_to_message_id: _Number | None = None
-    reply_to_peer_id: str | int | None = None
-    reactions: list[_Reaction] | None = None
-
-
-_encode = msgspec.json.Encoder().encode
-_decode_many = msgspec.json.Decoder(list[_Raw]).decode
-_decode_one = msgspec.json.Decoder(_Raw).decode
 
 
 class TelegramJson:
@@ -176,7 +120,7 @@ class _Export:
             for piece in pieces:
                 if isinstance(piece, Records):
                     try:
-                        raws = _decode_many(b"[" + piece.raw + b"]")
+                        raws = decode_many(b"[" + piece.raw + b"]")
                     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                         yield from self._one_by_one(piece)
                         continue
@@ -220,7 +164,7 @@ class _Export:
             self.owner_id = account
             yield Owner(PLATFORM, account, name)
 
-    def _messages(self, raws: list[_Raw]) -> Iterator[Record]:
+    def _messages(self, raws: list[RawMessage]) -> Iterator[Record]:
         kept: list[Message] = []
         for raw in raws:
             self.seen += 1
@@ -235,17 +179,17 @@ class _Export:
         for one, offset in piece:
             self.seen += 1
             try:
-                raw = _decode_one(one)
+                raw = decode_one(one)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 try:
-                    raw = _lenient(mend(one))
+                    raw = lenient(mend(one))
                 except (ValueError, msgspec.ValidationError):
                     place = f"record {self.seen}, byte {offset}"
                     yield Drop("not a readable message", place, self.chat.id or None)
                     continue
             yield self._message(raw)
 
-    def _message(self, raw: _Raw) -> Message | Drop:
+    def _message(self, raw: RawMessage) -> Message | Drop:
         # A million times for some people: what most messages do not have is asked for together, and once.
         unixtime, date = raw.date_unixtime, raw.date
         if unixtime is not None and 0 < (seconds := _seconds(unixtime)) <= _LAST_S:
@@ -258,31 +202,31 @@ class _Export:
             return self._drop(reason, raw)
         service = raw.type != "message"
         sender, sender_name = (raw.actor_id, raw.actor) if service else (raw.from_id, raw.from_)
-        kind, text = _service(raw) if service else _content(raw)
+        kind, text = service_of(raw) if service else content_of(raw)
         if not text and kind is Kind.TEXT:
             return self._drop("nothing in it", raw)
         if self.has_topics or raw.action is not None:
             self._follow_topic(raw)
         account = self.accounts.get(sender)
         if account is None and sender is not None:
-            account = self.accounts[sender] = _account(sender)
+            account = self.accounts[sender] = account_of(sender)
         number, owner_id = raw.id, self.owner_id
         message = Message(
             PLATFORM, self.chat.id, number, time_ms, text, kind, account, sender_name,
             None if owner_id is None else account == owner_id, offset_min, number,
         )  # fmt: skip
         if raw.reply_to_message_id is not None:
-            message.reply_to = _reply(raw)
+            message.reply_to = reply_of(raw)
         if self.has_topics and (topic := self.topics.get(number)) is not None:
             message.topic = str(topic)
         if raw.edited is not None or raw.edited_unixtime is not None:
             message.edited_ms = self._edited(raw)
         if raw.forwarded_from is not UNSET or raw.forwarded_from_id or raw.saved_from or raw.via_bot:
-            message.forwarded_from = _forwarded(raw, kind)
+            message.forwarded_from = forwarded_from(raw, kind)
         if type(raw.text) is list:
-            message.mentions = _mentions(raw.text)
+            message.mentions = mentions_of(raw.text)
         if raw.reactions:
-            message.reactions = _reactions(raw.reactions)
+            message.reactions = reactions_of(raw.reactions)
         if self.saved and account is None and message.forwarded_from is None and not service:
             message.sender_id = owner_id
             message.is_owner = None if owner_id is None else True
@@ -296,7 +240,7 @@ class _Export:
             self.hours = hours if self.offset_min is not None and self.offset_min % 60 == 0 else None
         return self.offset_min
 
-    def _drop(self, reason: str, raw: _Raw) -> Drop:
+    def _drop(self, reason: str, raw: RawMessage) -> Drop:
         return Drop(reason, f"record {self.seen}, message {raw.id}", self.chat.id or None)
 
     def _local_ms(self, date: str | None) -> int | None:
@@ -312,13 +256,13 @@ class _Export:
         # Exports of some years print 1970 where there is no date.
         return ms if ms > 86_400_000 else None
 
-    def _edited(self, raw: _Raw) -> int | None:
+    def _edited(self, raw: RawMessage) -> int | None:
         if raw.edited_unixtime is not None:
             seconds = _seconds(raw.edited_unixtime)
             return seconds * 1000 if 0 < seconds <= _LAST_S else None
         return self._local_ms(raw.edited) if raw.edited is not None else None
 
-    def _follow_topic(self, raw: _Raw) -> None:
+    def _follow_topic(self, raw: RawMessage) -> None:
         # Messages carry no topic: each is a reply to the row that created it, or to a message in it.
         if raw.action == "topic_created":
             self.has_topics = True
@@ -343,17 +287,6 @@ def _chat(scalars: dict[str, Any], fallback_id: str) -> Chat:
     )
 
 
-def _account(peer: str | int | None) -> str | None:
-    """Return `user123`, `chat123` or `channel123`, whichever way the export wrote it."""
-    if isinstance(peer, str):
-        if not _DIGITS.fullmatch(peer):
-            return peer or None
-        peer = int(peer)
-    if not peer or peer < 0:
-        return None
-    return f"{_PEER_SPACES.get(peer >> 32, 'user')}{peer & 0xFFFFFFFF if peer >> 32 < 3 else peer}"
-
-
 def _seconds(unixtime: str | int) -> int:
     try:
         return int(unixtime)
@@ -370,94 +303,9 @@ def _offset_min(date: str, seconds: int) -> int | None:
     return round(ahead / 60) if abs(ahead) <= 50_400 else None
 
 
-def _content(raw: _Raw) -> tuple[Kind, str]:
-    text = raw.text if type(raw.text) is str else _text(raw.text)
-    if raw.media_type is not None:
-        kind = _MEDIA_KINDS.get(raw.media_type, Kind.MEDIA)
-        return (kind, raw.sticker_emoji or "") if kind is Kind.STICKER else (kind, text)
-    if raw.photo is not None:
-        return Kind.PHOTO, text
-    if raw.file is not None:
-        return Kind.FILE, text
-    if raw.poll is not None:
-        return Kind.POLL, _text(raw.poll.question)
-    if raw.location_information is not None:
-        return Kind.LOCATION, text
-    if raw.contact_information is not None:
-        return Kind.CONTACT, text
-    return Kind.TEXT, text
-
-
-def _service(raw: _Raw) -> tuple[Kind, str]:
-    kind = Kind.CALL if raw.action in ("phone_call", "group_call", "conference_call") else Kind.SERVICE
-    return kind, raw.action or raw.type
-
-
-def _text(text: str | list[str | _Entity]) -> str:
-    if isinstance(text, str):
-        return text
-    return "".join([part if isinstance(part, str) else part.text for part in text])
-
-
-def _forwarded(raw: _Raw, kind: Kind) -> str | None:
-    if raw.forwarded_from is not UNSET:
-        return raw.forwarded_from or ""
-    if raw.forwarded_from_id is not None:
-        return ""
-    if raw.saved_from is not None:
-        return raw.saved_from
-    # What an inline bot wrote is not the sender's own words either.
-    return raw.via_bot if kind is Kind.TEXT else None
-
-
-def _reply(raw: _Raw) -> int | None:
-    # With a peer it is a reply to a message of another chat.
-    return None if raw.reply_to_peer_id is not None else raw.reply_to_message_id
-
-
-def _reactions(reactions: list[_Reaction]) -> str:
-    # The export names the latest few who reacted, and counts the others.
-    rows: list[list[str | int]] = []
-    for one in reactions:
-        accounts = [account for who in one.recent if (account := _account(who.from_id)) is not None]
-        rows.append([one.emoji or f"[{one.type}]", one.count, *accounts])
-    return _encode(rows).decode()
-
-
-def _mentions(text: list[str | _Entity]) -> str | None:
-    found: list[str] = []
-    for part in text:
-        if isinstance(part, _Entity) and part.type in ("mention", "mention_name"):
-            account = _account(part.user_id) if part.user_id is not None else part.text
-            if account:
-                found.append(account)
-    return as_mentions(found)
-
-
 def _full_name(person: dict[str, Any]) -> str | None:
     names = [person.get("first_name"), person.get("last_name")]
     return " ".join(name for name in names if isinstance(name, str) and name) or None
-
-
-def _lenient(value: Any) -> _Raw:
-    """Return the message in a decoded object whose unimportant keys may have unexpected types."""
-    if not isinstance(value, dict):
-        raise ValueError("a message is an object")
-    try:
-        return msgspec.convert(value, _Raw)
-    except msgspec.ValidationError:
-        needed = (
-            "id",
-            "type",
-            "date",
-            "date_unixtime",
-            "from",
-            "from_id",
-            "text",
-            "action",
-            "forwarded_from",
-        )
-        return msgspec.convert({key: value[key] for key in needed if key in value}, _Raw, strict=False)
 
 
 SOURCE = TelegramJson()

@@ -24,6 +24,16 @@ class Authors:
         self._seconds: dict[str, str | None] = {}
         self._once: dict[str, str] = {}
         """What stood before a colon once so far, with what followed."""
+        self._often: dict[str, int] = {}
+        """How often what nothing more is to be learnt of stood before a colon again."""
+
+    def add_known(self, printed: str) -> bool:
+        """Take in one more message of a printed name, if nothing but the name counts any more; else return False."""
+        often = self._often.get(printed)
+        if often is None:
+            return False
+        self._often[printed] = often + 1
+        return True
 
     def add(self, rest: str) -> None:
         """Take in what follows the time of one message."""
@@ -37,6 +47,8 @@ class Authors:
         else:
             self._once.pop(printed, None)
         if self._seconds.get(printed, "") is None:
+            if self._counts[printed] > 1:
+                self._often[printed] = 0
             return
         second = _AUTHOR.match(rest, found.end())
         whole = rest[: second.end(1)] if second and second.end(1) - second.start(1) < _LONGEST_SECOND else None
@@ -45,6 +57,8 @@ class Authors:
 
     def decide(self) -> None:
         """Decide who are authors, once everything was taken in."""
+        self._counts.update(self._often)
+        self._often.clear()
         by_name = Counter[str]()
         for printed, count in self._counts.items():
             by_name[clean_author(printed)] += count

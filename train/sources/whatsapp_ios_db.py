@@ -13,9 +13,7 @@ from train.export_databases import columns, open_database, tables
 from train.export_files import ExportPath, size_of
 from train.messages import Account, Chat, ChatKind, Drop, Kind, Message, Owner, Reading, Record, Tear
 from train.sources.json_objects import is_date
-
-PLATFORM = "whatsapp"
-OWNER = "me"
+from train.sources.whatsapp_jids import OWNER, PLATFORM, account_of, chat_kind, phone_of, words
 
 _APPLE_EPOCH_S = 978_307_200
 _KINDS = {
@@ -60,11 +58,11 @@ class _Database:
         with suppress(sqlite3.DatabaseError):
             self._people()
         for jid, name in self.names.items():
-            phone = _phone(jid)
-            yield Account(PLATFORM, _account(jid), name, (phone,) if phone else ())
+            phone = phone_of(jid)
+            yield Account(PLATFORM, account_of(jid), name, (phone,) if phone else ())
         for row, jid, name in self._rows("ZWACHATSESSION", "ZCONTACTJID", "ZPARTNERNAME"):
             jid = jid or f"session-{row}"
-            chat = Chat(PLATFORM, jid, name or self.names.get(jid), _chat_kind(jid))
+            chat = Chat(PLATFORM, jid, name or self.names.get(jid), chat_kind(jid))
             yield chat
             yield from self._as_far_as_it_goes(self._messages("ZCHATSESSION = ?", [row], chat))
         lost = "ZCHATSESSION IS NULL OR ZCHATSESSION NOT IN (SELECT Z_PK FROM ZWACHATSESSION)"
@@ -82,7 +80,7 @@ class _Database:
                 self.names[jid] = name
         # What the owner's contacts call somebody comes before what they call themselves.
         for _, jid, name in self._rows("ZWACHATSESSION", "ZCONTACTJID", "ZPARTNERNAME"):
-            if jid and name and _chat_kind(jid) is ChatKind.PERSONAL and _phone(name) is None:
+            if jid and name and chat_kind(jid) is ChatKind.PERSONAL and phone_of(name) is None:
                 self.names[jid] = name
         for row, jid, name in self._rows("ZWAGROUPMEMBER", "ZMEMBERJID", "ZCONTACTNAME"):
             if jid:
@@ -97,7 +95,7 @@ class _Database:
             return []
         wanted = [one if one in known else "NULL" for one in (jid, name)]
         rows = self.db.execute(f"SELECT Z_PK, {', '.join(wanted)} FROM {table} ORDER BY Z_PK").fetchall()
-        return [(row, _words(one), _words(other)) for row, one, other in rows]
+        return [(row, words(one), words(other)) for row, one, other in rows]
 
     def _messages(self, condition: str, parameters: list[int], chat: Chat | None) -> Iterator[Record]:
         wanted = [f"m.{name}" if name in self.columns else "NULL" for name in _WANTED]
@@ -123,21 +121,21 @@ class _Database:
         if not isinstance(date, int | float) or not date or not is_date(_unix_ms(date)):
             return Drop("no date", place, chat.id)
         kind = _KINDS.get(kind_number, Kind.MEDIA)
-        body = _words(text)
+        body = words(text)
         if kind is Kind.DELETED:
             body = ""
         elif kind not in (Kind.TEXT, Kind.SERVICE, Kind.CALL, Kind.POLL):
-            body = _words(title) or body if kind is not Kind.FILE else ""
+            body = words(title) or body if kind is not Kind.FILE else ""
         if kind is Kind.TEXT and not body.strip():
             return Drop("nothing in it", place, chat.id)
         who = None if mine else self._sender(jid, member, chat)
-        sender = OWNER if mine else None if who is None else _account(who)
-        name = self.owner_name if mine else self.names.get(who or "") or _words(pushed) or None
+        sender = OWNER if mine else None if who is None else account_of(who)
+        name = self.owner_name if mine else self.names.get(who or "") or words(pushed) or None
         if name is None and who is not None:
-            name = _phone(who)
+            name = phone_of(who)
         return Message(
-            PLATFORM, chat.id, _words(stanza) or f"row-{number}", _unix_ms(date), body, kind, sender, name, bool(mine),
-            None, number, None, _words(parent) or None,
+            PLATFORM, chat.id, words(stanza) or f"row-{number}", _unix_ms(date), body, kind, sender, name, bool(mine),
+            None, number, None, words(parent) or None,
         )  # fmt: skip
 
     def _sender(self, jid: Any, member: Any, chat: Chat) -> str | None:
@@ -145,37 +143,14 @@ class _Database:
         if member in self.members:
             return self.members[member]
         if chat.kind is ChatKind.PERSONAL:
-            return _words(jid) or chat.id
-        jid = _words(jid)
-        return jid if jid and _chat_kind(jid) is ChatKind.PERSONAL else None
-
-
-def _words(value: Any) -> str:
-    """Return what a column of words holds, of whatever type it is written; "" for nothing."""
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else "" if value is None else str(value)
+            return words(jid) or chat.id
+        jid = words(jid)
+        return jid if jid and chat_kind(jid) is ChatKind.PERSONAL else None
 
 
 def _unix_ms(date: float) -> int:
     # A real column holds infinity too.
     return round((date + _APPLE_EPOCH_S) * 1000) if abs(date) < 10**12 else 10**18
-
-
-def _chat_kind(jid: str) -> ChatKind:
-    server = jid.rpartition("@")[2]
-    if server == "g.us":
-        return ChatKind.GROUP
-    return ChatKind.CHANNEL if server in ("broadcast", "newsletter", "status") else ChatKind.PERSONAL
-
-
-def _phone(jid: str) -> str | None:
-    """Return the phone number that a person's JID is; None for a group and for ids that hide the number."""
-    user, _, server = jid.partition("@")
-    user = user.partition(":")[0]
-    return f"+{user}" if server in ("s.whatsapp.net", "c.us") and user.isascii() and user.isdigit() else None
-
-
-def _account(jid: str) -> str:
-    return _phone(jid) or jid
 
 
 SOURCE = WhatsAppIosDatabase()

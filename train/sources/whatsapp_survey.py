@@ -1,43 +1,44 @@
 """The first reading of a WhatsApp text export: where its messages begin, and what only the whole file says.
 
 The file says neither the order of its dates nor where names end, and a chat pasted into a message looks like
-messages. All that is found from the whole of it; what was found about each message is kept in 18 bytes.
+messages. All that is found from the whole of it; what was found about each message is kept in 16 bytes.
 """
 
+import re
 from array import array
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
 
 from train.export_files import ExportPath
-from train.export_text import text_lines
+from train.export_text import text_blocks, text_lines
 from train.sources.whatsapp_authors import Authors
 from train.sources.whatsapp_dates import Dates
-from train.sources.whatsapp_headers import Header, parse_header
+from train.sources.whatsapp_headers import Header, Shape, headers_in
 
-Shape = tuple[str, str, bool, bool]
-_NONE = (0, 0, None, 0)
+_RETURNS = re.compile(r"\r+(?=\n|\Z)")
 
 
 class Layout:
     """The messages of one layout: see `Header.shape`."""
 
-    def __init__(self, shape: Shape) -> None:
-        """Begin without any."""
+    def __init__(self, shape: Shape, first_line: int) -> None:
+        """Begin without any; the first is on line `first_line`."""
         self.shape = shape
+        self.first_line = first_line
         self.dates = Dates()
         self.authors = Authors()
-        self.lines = array("L")
-        self.ends = array("H")
-        self.seconds = array("l")
+        self.begins = array("Q")
+        """The characters of the text before each message."""
+        self.ends = array("I")
+        self.seconds = array("i")
         self.example = ""
 
-    def add(self, number: int, line: str, header: Header) -> None:
-        """Take in a message that begins on line `number`."""
-        self.lines.append(number)
+    def add(self, begin: int, header: Header) -> None:
+        """Take in a message that begins after `begin` characters."""
+        self.begins.append(begin)
         self.ends.append(header.end)
         self.seconds.append(header.second)
         self.dates.add(header)
-        self.authors.add(line[header.end :])
-        self.example = self.example or line[: header.end].strip("[]- –\u200e").split(" ")[0].strip(",")
 
 
 Begun = tuple[int, int | None, int, str]
@@ -48,18 +49,26 @@ second of the day, and what follows the time on that line and all others."""
 class Survey:
     """What the whole file says."""
 
-    def __init__(self, path: ExportPath) -> None:
+    def __init__(self, path: ExportPath, progress: Callable[[int], None] | None = None) -> None:
         """Read the file once. Without any message in it `layout` is None."""
         self.path = path
         self.tears: list[str] = []
         layouts: dict[Shape, Layout] = {}
-        for number, line in enumerate(text_lines(path, self.tears), 1):
-            header = parse_header(line)
-            if header is not None:
-                layout = layouts.get(header.shape)
-                if layout is None:
-                    layout = layouts[header.shape] = Layout(header.shape)
-                layout.add(number, line.rstrip("\r\n"), header)
+        layout: Layout | None = None
+        before, lines = 0, 1
+        for block in text_blocks(path, self.tears, progress):
+            for start, line, header, author in headers_in(block):
+                if layout is None or header.shape is not layout.shape:
+                    layout = layouts.get(header.shape)
+                    if layout is None:
+                        layout = layouts[header.shape] = Layout(header.shape, lines + line)
+                        layout.example = _example(block[start : start + header.end])
+                layout.add(before + start, header)
+                if author is None or not layout.authors.add_known(author):
+                    end = block.find("\n", start)
+                    layout.authors.add(block[start + header.end : end if end >= 0 else None].rstrip("\r"))
+            before += len(block)
+            lines += block.count("\n")
         self.layout = self._chosen(layouts)
         if self.layout is not None:
             self.order = self.layout.dates.order()
@@ -72,42 +81,65 @@ class Survey:
             return None
         # An export opens with a message.
         first = next(iter(layouts.values()))
-        total = sum(len(one.lines) for one in layouts.values())
-        most = max(layouts.values(), key=lambda one: len(one.lines))
-        return first if len(first.lines) * 5 >= total else most
+        total = sum(len(one.begins) for one in layouts.values())
+        most = max(layouts.values(), key=lambda one: len(one.begins))
+        return first if len(first.begins) * 5 >= total else most
 
-    def messages(self, tears: list[str]) -> Iterator[Begun]:
+    def messages(self, tears: list[str], progress: Callable[[int], None] | None = None) -> Iterator[Begun]:
         """Yield the messages in their order; where the file turns out to be damaged, why is added to `tears`."""
         layout = self.layout
         if layout is None:
             return
-        begins = zip(layout.lines, layout.ends, layout.dates.days(self.order.order), layout.seconds, strict=True)
-        next_line, end, next_day, next_second = next(begins)
-        line, day, second = 0, next_day, next_second
+        begins, ends, seconds = layout.begins, layout.ends, layout.seconds
+        days = layout.dates.days(self.order.order)
+        line, day, second = layout.first_line, None, 0
         parts: list[str] = []
-        for number, text in enumerate(text_lines(self.path, tears), 1):
-            if number != next_line:
-                parts.append(text)
+        """What there is of the message that goes on in the next block."""
+        before = done = 0
+        for block in text_blocks(self.path, tears, progress):
+            last = bisect_left(begins, before + len(block), done) - 1
+            if last < done:
+                if done:
+                    parts.append(block)
+                before += len(block)
                 continue
-            if line:
-                yield line, day, second, _joined(parts)
-            line, day, second = number, next_day, next_second
-            parts = [text[end:]]
-            next_line, end, next_day, next_second = next(begins, _NONE)
-        if line:
-            yield line, day, second, _joined(parts)
+            if done:
+                parts.append(block[: begins[done] - before])
+                rest = _as_read("".join(parts))
+                yield line, day, second, rest
+                line += rest.count("\n") + 1
+            # Up to the newline before the next one.
+            starts = [begin - before for begin in begins[done : last + 1]]
+            whole = zip(starts, starts[1:], ends[done:last], seconds[done:last], days, strict=False)
+            for start, after, end, second, day in whole:
+                rest = block[start + end : after - 1]
+                if "\r" in rest:
+                    rest = _RETURNS.sub("", rest)
+                yield line, day, second, rest
+                line += rest.count("\n") + 1 if "\n" in rest else 1
+            day, second = next(days), seconds[last]
+            parts = [block[starts[-1] + ends[last] :]]
+            before += len(block)
+            done = last + 1
+        if done:
+            yield line, day, second, _as_read("".join(parts))
 
     def text_before(self) -> int:
         """Return the number of the last line with text on it before the first message, 0 without one."""
-        line, last = self.layout.lines[0] if self.layout is not None else 0, 0
+        first, last = self.layout.first_line if self.layout is not None else 0, 0
         for number, text in enumerate(text_lines(self.path), 1):
-            if number >= line:
+            if number >= first:
                 break
             last = number if text.strip("\ufeff \t\r\n") else last
         return last
 
 
-def _joined(parts: list[str]) -> str:
-    if len(parts) == 1:
-        return parts[0].rstrip("\r\n")
-    return "\n".join(part.rstrip("\r\n") for part in parts)
+def _example(header: str) -> str:
+    """Return the date in a header, or what begins it."""
+    return header.strip("[]- –\u200e").split(" ")[0].strip(",")
+
+
+def _as_read(text: str) -> str:
+    """Return text without the newline at its end, and without carriage returns at those of its lines."""
+    text = text.removesuffix("\n")
+    return _RETURNS.sub("", text) if "\r" in text else text

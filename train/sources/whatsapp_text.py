@@ -8,8 +8,6 @@ is noted. A file is read twice: once to find out these things, once for the mess
 import re
 from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from persona.errors import UserError
 from train.accounts import phone_of
@@ -36,12 +34,17 @@ from train.sources import whatsapp_words as words
 from train.sources.whatsapp_authors import Authors
 from train.sources.whatsapp_headers import MARKS, parse_header, unmarked
 from train.sources.whatsapp_survey import Survey
+from train.sources.whatsapp_times import LocalTimes
 
 PLATFORM = "whatsapp"
 
 _ORDER_NAMES = {"dmy": "day, month, year", "mdy": "month, day, year", "ymd": "year, month, day"}
 _LOOKED_AT = 50
 _MARKS = frozenset(MARKS)
+_SUSPECT_BEGINNINGS = frozenset(["", "<", *MARKS])
+_SUSPECT_ENDS = frozenset([">", ")", "\u200e", *filter(str.isspace, map(chr, range(0x3001)))])
+"""How messages begin and end that the app wrote, or added something to."""
+_EMPTY = frozenset([".", "null"])
 _HELD = 2_000
 """Messages handed on together."""
 _HELD_CHARACTERS = 1 << 20
@@ -97,8 +100,9 @@ class _Export:
     def __init__(self, path: ExportPath, reading: Reading) -> None:
         self.path = path
         self.reading = reading
-        self.times = _Times(zone_of(reading))
-        self.survey = Survey(path)
+        self.times = LocalTimes(zone_of(reading))
+        self.halves = 0
+        self.survey = Survey(path, self._progress)
         self.ios = self.survey.layout is not None and self.survey.layout.shape[0] != "-"
         self.authors = self.survey.layout.authors if self.survey.layout is not None else Authors()
         self.cast = _Cast()
@@ -106,9 +110,8 @@ class _Export:
         self.ids = PrintedIds()
         self.accounts: dict[str, str] = {}
         self.edit_marks = Counter[str]()
-        self.last = (0, 0)
-        self.nth = 0
-        """How many messages there were of the last printed time."""
+        self.line = 0
+        """Where the last message begins."""
 
     def records(self) -> Iterator[Record]:
         layout = self.survey.layout
@@ -126,16 +129,13 @@ class _Export:
         tears: list[str] = []
         held: list[Message] = []
         room = _HELD_CHARACTERS
-        line = 0
-        for line, day, second, rest in self.survey.messages(tears):
-            record = self._record(line, day, second, rest)
+        for record in self._messages(tears):
             if type(record) is Message:
                 held.append(record)
                 room -= len(record.text)
                 if len(held) < _HELD and room > 0:
                     continue
             if held:
-                self._progress(held)
                 yield held
                 held, room = [], _HELD_CHARACTERS
             if type(record) is not Message:
@@ -143,12 +143,14 @@ class _Export:
         if held:
             yield held
         yield from self._what_is_known_now()
-        yield from self._tears(tears, f"line {line}")
+        yield from self._tears(tears, f"line {self.line}")
 
-    def _progress(self, messages: list[Message]) -> None:
+    def _progress(self, read: int) -> None:
         if self.reading.progress is not None:
-            # Close enough for a bar: what stands before each text is about so long.
-            self.reading.progress(sum(len(one.text.encode("utf-8", "replace")) + 30 for one in messages))
+            # The file is read twice.
+            self.halves += read
+            self.reading.progress(self.halves // 2)
+            self.halves %= 2
 
     def _tears(self, tears: list[str], place: str) -> Iterator[Tear]:
         for detail in tears:
@@ -156,10 +158,48 @@ class _Export:
         if (torn := torn_end(self.path)) is not None:
             yield Tear(f"byte {torn}", "the file ends inside a letter")
 
-    def _record(self, line: int, day: int | None, second: int, rest: str) -> Message | Drop:
-        if day is None:
-            return Drop("no such date", f"line {line}", self.chat.id)
-        author, body = self.authors.split(rest)
+    def _messages(self, tears: list[str]) -> Iterator[Message | Drop]:
+        chat_id, split, is_plain, next_ids = self.chat.id, self.authors.split, self._is_plain, self.ids.next
+        accounts, speakers = self.accounts, self.cast.speakers
+        last: int | None = None
+        nth = time_ms = offset = 0
+        time = ""
+        line = 0
+        for line, day, second, rest in self.survey.messages(tears, self._progress):
+            if day is None:
+                yield Drop("no such date", f"line {line}", chat_id)
+                continue
+            author, body = split(rest)
+            if author in speakers and is_plain(body):
+                kind, text, edited = Kind.TEXT, body, False
+            else:
+                found = self._looked_into(line, author, body, rest)
+                if isinstance(found, Drop):
+                    yield found
+                    continue
+                author, kind, text, edited = found
+            sender = None if author is None else accounts.get(author) or self._account(author)
+            mentions = None
+            if "@" in text and (named := _MENTION.findall(text)):
+                mentions = as_mentions(_account(name) if name else f"+{number}" for name, number in named)
+                text = text.replace("\u2068", "").replace("\u2069", "")
+            if (printed := day * 86_400 + second) == last:
+                nth += 1
+            else:
+                last, nth, time = printed, 1, f"{printed:x}"
+                time_ms, offset = self.times.utc(day, second)
+            ident, slot = next_ids(time, sender or "", kind._value_ + text)
+            # The mark does not say when a message was edited: after it was sent is all that is known.
+            yield Message(
+                PLATFORM, chat_id, ident, time_ms, text, kind, sender, author, None, offset, nth, slot,
+                None, None, time_ms if edited else None, None, None, mentions,
+            )  # fmt: skip
+        self.line = line
+
+    def _looked_into(
+        self, line: int, author: str | None, body: str, rest: str
+    ) -> tuple[str | None, Kind, str, bool] | Drop:
+        """Return who wrote a message, its kind, its own text, and whether it was edited; a Drop where it is none."""
         kind, text, edited = self._content(body, author)
         if kind is Kind.TEXT and _is_empty(text, body, rest, self.ios):
             return Drop("expired or view-once message", f"line {line}", self.chat.id)
@@ -171,20 +211,7 @@ class _Export:
                 author = None  # the app speaks in the chat's name
         else:
             self.cast.speakers.add(author)
-        mentions = None
-        if "@" in text and (found := _MENTION.findall(text)):
-            mentions = as_mentions(_account(name) if name else f"+{number}" for name, number in found)
-            text = text.replace("\u2068", "").replace("\u2069", "")
-        sender = None if author is None else self.accounts.get(author) or self._account(author)
-        time_ms, offset = self.times.utc(day, second)
-        ident, slot = self.ids.next(f"{day * 86_400 + second:x}", sender or "", kind + text)
-        self.nth = self.nth + 1 if (day, second) == self.last else 1
-        self.last = (day, second)
-        # The mark does not say when a message was edited: after it was sent is all that is known.
-        return Message(
-            PLATFORM, self.chat.id, ident, time_ms, text, kind, sender, author, None, offset, self.nth, slot,
-            None, None, time_ms if edited else None, None, None, mentions,
-        )  # fmt: skip
+        return author, kind, text, edited
 
     def _account(self, author: str) -> str:
         account = self.accounts[author] = _account(author)
@@ -212,6 +239,18 @@ class _Export:
         if self.ios and body.startswith("\u200e"):
             return (Kind.CALL if words.is_call(plain) else Kind.SERVICE), plain, False
         return Kind.TEXT, plain, edited
+
+    def _is_plain(self, body: str) -> bool:
+        """Return whether a message is a line somebody wrote, as far as it can be told without looking closely."""
+        return not (
+            body[:1] in _SUSPECT_BEGINNINGS
+            or body[-1:] in _SUSPECT_ENDS
+            or body in _EMPTY
+            or ("\n" in body and (":" in body or "：" in body or ")\n" in body))
+            or "https://" in body
+            or (self.ios and "\u200e" in body)
+            or words.may_be_phrase(body)
+        )
 
     def _without_edit_mark(self, text: str) -> tuple[str, bool]:
         found = words.edit_mark(text)
@@ -245,6 +284,8 @@ class _Export:
             return Chat(PLATFORM, normal_name(name), name)
         for _, _, _, rest in self.survey.messages([]):
             author, body = self.authors.split(rest)
+            if author in self.cast.speakers and self._is_plain(body):
+                continue
             kind, text, _ = self._content(body, author)
             if kind is Kind.SERVICE or author is None:
                 self.cast.announce(author, text)
@@ -291,57 +332,6 @@ class _Export:
         said = "\n".join(found.announcements)
         unnamed = [one for one in speakers if one not in said]
         return unnamed[0] if found.group and len(speakers) > 2 and len(unnamed) == 1 else None
-
-
-class _Times:
-    """Turns printed local times into UTC, an hour at a time: asking the zone for each takes most of the time."""
-
-    def __init__(self, zone: ZoneInfo | None) -> None:
-        self.zone = zone
-        self.before_ms = 0
-        self.hours: dict[int, tuple[int, int] | None] = {}
-
-    def utc(self, day: int, second: int) -> tuple[int, int]:
-        """Return the UTC time in ms and the offset in minutes of a printed local time.
-
-        In the hour that the clock repeats in autumn, the later reading is taken where the earlier one would
-        have time fall back.
-        """
-        hour = day * 24 + second // 3600
-        if hour not in self.hours:
-            if len(self.hours) > 10_000:
-                self.hours.clear()
-            self.hours[hour] = self._plain_hour(day, second // 3600)
-        plain = self.hours[hour]
-        if plain is not None:
-            self.before_ms = ms = plain[0] + second % 3600 * 1000
-            return ms, plain[1]
-        return self._in_a_changing_hour(datetime.fromordinal(day) + timedelta(seconds=second))
-
-    def _plain_hour(self, day: int, hour: int) -> tuple[int, int] | None:
-        """Return the time at which an hour begins and its offset; None where the clock changes about then."""
-        start = datetime.fromordinal(day) + timedelta(hours=hour)
-        before, after = (self._in_zone(start + timedelta(hours=one), 0) for one in (-2, 3))
-        offset = before.utcoffset()
-        if offset is None or offset != after.utcoffset():
-            return None
-        return round(before.timestamp() * 1000) + 7_200_000, round(offset.total_seconds() / 60)
-
-    def _in_a_changing_hour(self, local: datetime) -> tuple[int, int]:
-        moment = self._in_zone(local, 0)
-        ms = round(moment.timestamp() * 1000)
-        if ms < self.before_ms:
-            later = self._in_zone(local, 1)
-            later_ms = round(later.timestamp() * 1000)
-            if later_ms >= self.before_ms and later_ms - ms <= 7_200_000:
-                moment, ms = later, later_ms
-        self.before_ms = ms
-        offset = moment.utcoffset()
-        return ms, round(offset.total_seconds() / 60) if offset is not None else 0
-
-    def _in_zone(self, local: datetime, fold: int) -> datetime:
-        local = local.replace(fold=fold)
-        return local.replace(tzinfo=self.zone) if self.zone else local.astimezone()
 
 
 def _is_empty(text: str, body: str, rest: str, ios: bool) -> bool:

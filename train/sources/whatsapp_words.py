@@ -6,7 +6,7 @@ the full stop at the end.
 """
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import msgspec
@@ -59,6 +59,7 @@ class Phrases(msgspec.Struct, frozen=True):
     """What a whole message stands for."""
     deleted_by: tuple[tuple[str, str], ...]
     """What stands before and after the name of the admin who deleted a message."""
+    before_names: tuple[str, ...]
     deleted_by_you: frozenset[str]
     edited: frozenset[str]
     attached: frozenset[str]
@@ -87,6 +88,7 @@ def phrases() -> Phrases:
         begins=frozenset(before[:2] for before, _, _ in names),
         whole=whole,
         deleted_by=tuple((before, after) for before, _, after in names),
+        before_names=tuple({before for before, _, _ in names}),
         deleted_by_you=frozenset(map(_plain, all_of("deleted_by_you"))),
         edited=frozenset(map(_plain, all_of("edited"))),
         attached=frozenset(found[1] for found in attached if found),
@@ -110,14 +112,10 @@ def _plain(text: str) -> str:
 
 def kind_of_phrase(text: str) -> Kind | None:
     """Return what a whole message stands for when it is the app's own: a medium that was left out, or `DELETED`."""
-    known = phrases()
-    # Nearly every message is somebody's own, and tells by how it begins and ends.
-    ends = text[:2] + text.rstrip(_TRAILING)[-2:]
     in_angles = text[:1] == "<"
-    if not in_angles and ends.casefold() not in known.ends and text[:2].casefold() not in known.begins:
+    if len(text) > _LONGEST or not (in_angles or may_be_phrase(text)):
         return None
-    if len(text) > _LONGEST:
-        return None
+    known = phrases()
     plain = _plain(text)
     if (kind := known.whole.get(plain)) is not None:
         return kind
@@ -127,8 +125,21 @@ def kind_of_phrase(text: str) -> Kind | None:
         usual = 4 < len(inner) < 45 and not re.search(r"[\d<>/=]", inner)
         by_stem = Kind.MEDIA if usual and any(stem in inner for stem in _MEDIA_STEMS) else None
         return known.whole.get(inner, by_stem)
+    if not plain.startswith(known.before_names):
+        return None
     by_admin = any(plain.startswith(before) and plain.endswith(after) for before, after in known.deleted_by)
     return Kind.DELETED if by_admin else None
+
+
+def may_be_phrase(text: str) -> bool:
+    """Return whether `text` begins and ends like a phrase: nearly every message is somebody's own, and does not."""
+    return _is_like_phrase(text[:2], text.rstrip(_TRAILING)[-2:])
+
+
+@lru_cache(maxsize=1 << 16)
+def _is_like_phrase(first: str, last: str) -> bool:
+    known = phrases()
+    return f"{first}{last}".casefold() in known.ends or first.casefold() in known.begins
 
 
 def is_deleted_by_you(text: str) -> bool:

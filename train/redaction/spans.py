@@ -1,0 +1,92 @@
+"""What is found in a message: spans of it, each of a kind, none over another."""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+
+import msgspec
+
+KINDS = (
+    "phone",
+    "email",
+    "card",
+    "iban",
+    "address",
+    "location",
+    "link",
+    "ip",
+    "id",
+    "wallet",
+    "plate",
+    "secret",
+    "username",
+    "name",
+)
+ALL_KINDS = frozenset(KINDS)
+"""Every kind there is; `location` is a pair of coordinates, `id` a number of a passport, a tax or a social office."""
+
+
+class Span(msgspec.Struct, frozen=True):
+    """A part of a text: `text[start:end]` is `value`."""
+
+    start: int
+    end: int
+    kind: str
+    value: str
+
+
+_JOINERS = frozenset("\u200c\u200d\ufe0e\ufe0f\u20e3")
+_SPAN, _LINK = 1, 2
+_COMPACT = re.compile(r"[\W_]+")
+
+
+def compact(value: str) -> str:
+    """Return a value as it is compared: its letters and digits alone, without case, digits as 0 to 9.
+
+    "DE89 3704 0044" and "de8937040044" are one value.
+    """
+    folded = _COMPACT.sub("", value.casefold())
+    return folded if folded.isascii() else "".join(map(_plain_digit, folded))
+
+
+def _plain_digit(char: str) -> str:
+    number = unicodedata.digit(char, None) if char.isdigit() else None
+    return char if number is None else str(number)
+
+
+class Found:
+    """The spans found so far in one text. What is found first keeps its place."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._spans: list[Span] = []
+        self._taken = bytearray(len(text))
+
+    def add(self, start: int, end: int, kind: str) -> bool:
+        """Take `text[start:end]`, widened to whole characters as they are seen; False where part of it is taken."""
+        text = self.text
+        # A letter with its accents, and an emoji with what it is joined to, are one thing.
+        while end < len(text) and (text[end] in _JOINERS or unicodedata.combining(text[end])):
+            end += 1
+        while 0 < start < end and (text[start] in _JOINERS or unicodedata.combining(text[start])):
+            start -= 1
+        if start >= end or self.taken(start, end, kind):
+            return False
+        self._taken[start:end] = bytes([_SPAN]) * (end - start)
+        self._spans.append(Span(start, end, kind, text[start:end]))
+        return True
+
+    def link(self, start: int, end: int) -> None:
+        """Let nothing but names be found in what is left of `text[start:end]`."""
+        taken = self._taken
+        for index in range(start, end):
+            taken[index] = taken[index] or _LINK
+
+    def taken(self, start: int, end: int, kind: str = "") -> bool:
+        """Return whether any of `text[start:end]` belongs to a span already, or to a link where `kind` cannot be."""
+        if kind in ("name", "username"):
+            return self._taken.find(_SPAN, start, end) >= 0
+        return self._taken.count(0, start, end) != end - start
+
+    def __iter__(self) -> Iterator[Span]:
+        return iter(sorted(self._spans, key=lambda span: span.start))
