@@ -108,7 +108,7 @@ def add_result(path: Path, data: Path, dataset: Path, passphrase_file: Path | No
         _check_ids(path, [slug(speaker) for speaker in result.manifest.speakers])
         base = result.manifest.base.name
         if result.model is not None:
-            base = register_base(result.model, result.name, models_dir(data)).name
+            base = register_base(result.model, result.name, result.said.bundle, models_dir(data)).name
             note = f"The model is {models_dir(data) / base}; for llama.cpp: greenroom model gguf {base}"
         else:
             check_adapters(result)

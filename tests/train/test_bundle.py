@@ -139,7 +139,7 @@ def test_whether_a_set_is_redacted_is_what_its_card_says(
 
 
 def test_a_card_is_estimated_before_anything_is_paid_for(data: Path, recipe: Path, tmp_path: Path) -> None:
-    recipe = write_recipe_for("mistralai/Mistral-7B-v0.1", tmp_path / "hub.yml", plugins=[], bf16=True)
+    recipe = write_recipe_for("meta-llama/Llama-2-13b-hf", tmp_path / "hub.yml", plugins=[], bf16=True)
     to = ("--bundle", tmp_path / "a.bundle", "--data", data)
     assert "t5000" in refused("train", recipe, *to, "--gpu", "t5000")
     small = greenroom("train", recipe, *to, "--gpu", "t4")

@@ -206,7 +206,9 @@ def open_result(path: Path, into: Path, passphrase: Callable[[], str]) -> Result
             f"{path} is a bundle, not what it makes.", "Run run.sh on the rented machine, and add result.tar."
         )
     if not {RESULT, MANIFEST} <= names:
-        raise UserError(f"{path} is not the result of a bundle.", "Take the result.tar that run.sh packs at the end.")
+        raise UserError(
+            f"{path} is not the result of a bundle, or breaks off.", "Take the result.tar that run.sh packs at the end."
+        )
     said, manifest = _decoded(folder / RESULT, _Result), _decoded(folder / MANIFEST, Manifest)
     wrong = first_difference(folder, said.files)
     unlisted = sorted(names - {RESULT} - set(said.files))
