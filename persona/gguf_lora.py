@@ -18,22 +18,21 @@ from typing import Any
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
 from persona.card import ADAPTER_WEIGHTS
 from persona.errors import UserError
 from persona.paths import make_private_dir
+from persona.safetensors_file import Matrix, widen
 
 CONVERTER_VERSION = 1
 """Part of the cached file's name: a new converter makes new files."""
 
 # Families whose rotary embedding llama.cpp stores in another order than transformers: there the rows of q and k
 # are permuted, and so the rows of their B matrices must be.
-_PERMUTED = {"llama"}
-_FAMILIES = {"llama", "qwen2", "qwen3"}
+PERMUTED = {"llama"}
+# What a model is by its config.json (`model_type`), and which family of GGUF that is: Mistral is a llama there.
+FAMILIES = {"llama": "llama", "mistral": "llama", "qwen2": "qwen2", "qwen3": "qwen3"}
 _KEY = re.compile(r"base_model\.model\.(?P<module>.+)\.lora_(?P<side>[AB])\.weight")
-
-Matrix = npt.NDArray[np.float32]
 
 
 class PeftConfig(msgspec.Struct):
@@ -133,8 +132,8 @@ def convert(adapter: Path, base_gguf: Path, out: Path) -> None:
             raise UserError(f"{adapter}: {key} is not a matrix of a {architecture} model.", "Train it again.")
         _check_shape(adapter, key, matrix, shapes.get(f"{name}.weight"), match["side"])
         kind = match["module"].rsplit(".", 1)[-1]
-        if match["side"] == "B" and architecture in _PERMUTED and kind in heads:
-            matrix = _permute(matrix, heads[kind])
+        if match["side"] == "B" and architecture in PERMUTED and kind in heads:
+            matrix = permute(matrix, heads[kind])
         writer.add_tensor(f"{name}.weight.lora_{match['side'].lower()}", matrix.astype(np.float16))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
@@ -161,10 +160,10 @@ def _read_base(path: Path) -> _Base:
     except (OSError, ValueError, IndexError) as error:
         raise UserError(f"{path} is not a GGUF model file ({error}).", "`greenroom model fetch` brings one.") from error
     architecture: str = reader.fields["general.architecture"].contents()
-    if architecture not in _FAMILIES:
+    if architecture not in FAMILIES.values():
         raise UserError(
             f"{path}: adapters for {architecture} models cannot be converted yet.",
-            f"Known families: {', '.join(sorted(_FAMILIES))}. vLLM (`--engine vllm`) serves others.",
+            f"Known families: {', '.join(sorted(FAMILIES))}. vLLM (`--engine vllm`) serves others.",
         )
 
     def number(key: str) -> int:
@@ -184,19 +183,14 @@ def _check_shape(adapter: Path, key: str, matrix: Matrix, base: tuple[int, ...] 
         )
 
 
-def _permute(rows: Matrix, heads: int) -> Matrix:
+def permute(rows: Matrix, heads: int) -> Matrix:
     """Interleave the two rotary halves of each head, as llama.cpp stores the rows of q and k."""
     out, rank = rows.shape
     return rows.reshape(heads, 2, out // heads // 2, rank).swapaxes(1, 2).reshape(out, rank)
 
 
 def read_weights(adapter: Path) -> dict[str, Matrix]:
-    """The adapter's matrices by PEFT key, in float32 whatever they were saved in.
-
-    safetensors (https://github.com/huggingface/safetensors#format): eight bytes of header length, little-endian,
-    a JSON header of dtype, shape and byte range for each tensor, then the bytes. numpy has no bfloat16, so the
-    library's numpy loader refuses such files; widening one is shifting its bits up by sixteen.
-    """
+    """The adapter's matrices by PEFT key, in float32 whatever they were saved in."""
     path = adapter / ADAPTER_WEIGHTS
     from safetensors import SafetensorError, deserialize
 
@@ -208,12 +202,5 @@ def read_weights(adapter: Path) -> dict[str, Matrix]:
         raise UserError(f"{path} is damaged ({error}).", "Add the persona again.") from error
     weights: dict[str, Matrix] = {}
     for key, tensor in tensors:
-        raw, dtype = tensor["data"], tensor["dtype"]
-        if dtype == "BF16":
-            flat = (np.frombuffer(raw, np.uint16).astype(np.uint32) << 16).view(np.float32)
-        elif dtype in ("F16", "F32"):
-            flat = np.frombuffer(raw, np.float16 if dtype == "F16" else np.float32).astype(np.float32)
-        else:
-            raise UserError(f"{path}: {key} is {dtype}; only F16, BF16 and F32 are read.", "Save it again.")
-        weights[key] = flat.reshape(tensor["shape"])
+        weights[key] = widen(tensor["data"], tensor["dtype"], path, key).reshape(tensor["shape"])
     return weights

@@ -84,6 +84,34 @@ def chatml(
     print(f"{folder} is in place: {begin} reads <|im_start|> there, {end} reads <|im_end|>. No weight is new.")
 
 
+@model.command()
+def gguf(
+    name: Annotated[str, typer.Argument(help="A model of its own in data/models: a full fine-tune.")],
+    like: Annotated[
+        str | None,
+        typer.Option(help="The base it was made from, in data/models as GGUF.", show_default="found by its sizes"),
+    ] = None,
+    precision: Annotated[
+        Literal["f16", "f32", "q8_0"], typer.Option(help="Of the matrices; q8_0 is half as large as f16.")
+    ] = "f16",
+    data: Data = None,
+) -> None:
+    """Turn a fine-tuned model's safetensors into GGUF, which llama.cpp serves. The other way of `convert`."""
+    from persona.bases import gguf_path, weights_path
+    from persona.errors import UserError
+    from persona.gguf_model import find_like, write_model
+    from persona.paths import PRIVATE_FILE_MODE, data_dir, models_dir
+
+    home = data_dir(data)
+    folder = weights_path(name, home)
+    out = models_dir(home) / f"{folder.name}.gguf"
+    if out.exists():
+        raise UserError(f"{out} was there already.", "Remove it to make it again.")
+    write_model(folder, gguf_path(like, home) if like else find_like(folder, models_dir(home)), out, precision)
+    out.chmod(PRIVATE_FILE_MODE)
+    print(f"{out} is in place ({out.stat().st_size / 1e6:.0f} MB).")
+
+
 @model.command("list")
 def list_models(data: Data = None) -> None:
     """Show the base models that are in place, and those that can be fetched."""

@@ -1,15 +1,15 @@
-"""`greenroom personas`: who can be served; add, remove, export."""
+"""`greenroom personas`: who can be served; add, remove, go back to an earlier version, export."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from scripts.options import Data
 
-personas = typer.Typer(name="personas", help="Personas: list, add, remove, export.", no_args_is_help=False)
+personas = typer.Typer(name="personas", help="Personas: list, add, remove, go back, export.", no_args_is_help=False)
 
 
 @personas.callback(invoke_without_command=True)
@@ -28,13 +28,14 @@ def list_personas(context: typer.Context, data: Data = None) -> None:
     if not found and not broken:
         print(f"No personas in {folder}. `greenroom train` makes them; `greenroom demo` shows the sample cast.")
         return
-    table = Table("id", "speaker", "base", "adapter", "held-out loss")
+    table = Table("id", "version", "speaker", "base", "adapter", "held-out loss")
     for persona in found:
         made_by = persona.card.made_by
         loss = made_by.get("held_out_loss", "")
         base = made_by.get("held_out_loss_base", "")
         table.add_row(
             persona.id,
+            str(persona.card.version or 1),
             persona.speaker,
             persona.card.base,
             "yes" if persona.adapter else "none",
@@ -48,21 +49,39 @@ def list_personas(context: typer.Context, data: Data = None) -> None:
 
 @personas.command()
 def add(
-    folder: Annotated[Path, typer.Argument(help="A persona's folder: persona.toml, and adapter/ if it has one.")],
+    path: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FOLDER|FILE",
+            help="A persona's folder (persona.toml, and adapter/ if it has one), a zip file of such folders, or the "
+            "result that a bundle's run.sh packed.",
+        ),
+    ],
+    dataset: Annotated[
+        Path | None,
+        typer.Option(
+            help="A result: the set it was made of, if its bundle left elsewhere.", show_default="DATA/dataset"
+        ),
+    ] = None,
+    passphrase_file: Annotated[
+        Path | None, typer.Option(help="A sealed result: the file whose first line is the passphrase.")
+    ] = None,
     data: Data = None,
 ) -> None:
-    """Copy a persona from elsewhere. One with the same id is kept in .previous."""
-    from persona.card import load_persona
-    from persona.errors import UserError
-    from persona.paths import data_dir, personas_dir
-    from train.register import copy_persona
+    """Add personas from elsewhere, after a look whether they are whole. One with the same id gets a new version."""
+    from persona.paths import data_dir
+    from scripts.adding import add_folder, add_result, add_zip
+    from train.bundle.result import is_result
 
-    persona = load_persona(folder.expanduser())
-    target = personas_dir(data_dir(data))
-    if target.resolve() == persona.folder.resolve().parent:
-        raise UserError(f"{folder} is among your personas already.")
-    added = copy_persona(persona, target)
-    print(f"{added.speaker} is now the persona {added.id}.")
+    path, home = path.expanduser(), data_dir(data)
+    if path.suffix.lower() == ".zip":
+        added = add_zip(path, home)
+    elif is_result(path):
+        added = add_result(path, home, dataset or home / "dataset", passphrase_file)
+    else:
+        added = [add_folder(path, home)]
+    for persona in added:
+        print(f"{persona.speaker} is now the persona {persona.id}, version {persona.card.version}.")
 
 
 @personas.command()
@@ -78,26 +97,44 @@ def remove(
 
 
 @personas.command()
-def export(
-    identity: Annotated[str, typer.Argument(metavar="ID", help="Whom to export.")],
-    out: Annotated[Path, typer.Argument(help="The file to write.")],
+def rollback(
+    identity: Annotated[str, typer.Argument(metavar="ID", help="Whose version to change.")],
+    to: Annotated[int | None, typer.Option(help="The version to serve.", show_default="the one before")] = None,
     data: Data = None,
 ) -> None:
-    """Write a persona's adapter as a GGUF file for llama.cpp, Ollama and other tools."""
-    from persona.bases import gguf_path
+    """Serve an earlier version of a persona that was trained or added again; with --to, any. Nothing is removed."""
+    from train.register import rollback as back
+
+    folder, _ = _existing(identity, data)
+    persona = back(folder / identity, to)
+    print(f"{identity} is at version {persona.card.version} from the next start of `greenroom serve` on.")
+
+
+@personas.command()
+def export(
+    identity: Annotated[str, typer.Argument(metavar="ID", help="Whom to export.")],
+    out: Annotated[
+        Path, typer.Argument(help="The file (gguf; merged into a name that ends in .gguf) or folder to write.")
+    ],
+    form: Annotated[
+        Literal["gguf", "peft", "merged"],
+        typer.Option(
+            "--format",
+            help="The adapter for llama.cpp and Ollama; the adapter for transformers and vLLM; or base and adapter "
+            "as one model.",
+        ),
+    ] = "gguf",
+    data: Data = None,
+) -> None:
+    """Write a persona's adapter, or the model that it makes of its base, for other tools."""
     from persona.card import load_persona
-    from persona.errors import UserError
-    from persona.gguf_lora import convert
     from persona.paths import data_dir
+    from scripts.exporting import FORMS, check_out
 
     folder, _ = _existing(identity, data)
     persona = load_persona(folder / identity)
-    if persona.adapter is None:
-        raise UserError(f"{identity} has no adapter: it is the base model with a name.")
-    if out.exists():
-        raise UserError(f"{out} exists already.", "Choose another name.")
-    convert(persona.adapter, gguf_path(persona.card.base, data_dir(data)), out)
-    print(f"{out} is written ({out.stat().st_size / 1e6:.1f} MB).")
+    check_out(out, form)
+    print(FORMS[form](persona, out, data_dir(data)))
 
 
 def _existing(identity: str, data: Path | None) -> tuple[Path, str]:

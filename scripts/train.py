@@ -37,12 +37,20 @@ def train(
     ] = None,
     check: Annotated[bool, typer.Option("--check", help="Only check and estimate; nothing is trained.")] = False,
     gpu: Annotated[
-        str | None, typer.Option(metavar="NAME", help="With --check: estimate for this card (rtx3090, 8xa100-80, …).")
+        str | None,
+        typer.Option(metavar="NAME", help="With --check or --bundle: estimate for this card (rtx3090, 8xa100-80, …)."),
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with a run that was stopped; without a name, the newest.")
     ] = False,
     anyway: Annotated[bool, typer.Option("--anyway", help="Start although a check says that it will not do.")] = False,
+    bundle: Annotated[
+        Path | None, typer.Option(help="Train elsewhere: pack everything into this file, for a rented GPU.")
+    ] = None,
+    encrypt: Annotated[bool, typer.Option("--encrypt", help="With --bundle: seal it; asks for a passphrase.")] = False,
+    passphrase_file: Annotated[
+        Path | None, typer.Option(help="With --bundle: seal it with the passphrase in this file's first line.")
+    ] = None,
     data: Data = None,
 ) -> None:
     """Train personas with axolotl: one adapter for everyone, or one each, and say how well each foresees its person.
@@ -55,8 +63,13 @@ def train(
     from train.preparation import prepare, resumed
 
     folder = data_dir(data).resolve()
+    if bundle and recipe:
+        from scripts.bundle import pack
+
+        sets, start = (dataset or folder / "dataset").resolve(), start_from.resolve() if start_from else None
+        return pack(recipe, sets, folder, bundle, per_persona, start, gpu, encrypt, passphrase_file)
     if gpu and not check:
-        raise UserError("--gpu estimates for a card that is not here.", "Give --check with it.")
+        raise UserError("--gpu estimates for a card that is not here.", "Give --check or --bundle with it.")
     if resume:
         ready = resumed(folder, recipe)
     elif recipe is None:

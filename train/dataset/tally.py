@@ -15,8 +15,8 @@ import msgspec
 from train.conversations import Utterance
 
 EXAMPLES = 10
-SAMPLE = 20_000
-SAMPLE_IN_ALL = 200_000
+SAMPLE = 8_000
+SAMPLE_IN_ALL = 60_000
 """Messages of each persona, and of everybody else together, that phrases are looked for in; and of all personas."""
 
 
