@@ -20,6 +20,7 @@ from scripts.import_exports import import_exports
 from scripts.model import model
 from scripts.people import people
 from scripts.personas import personas
+from scripts.redaction import redaction
 from scripts.serve import serve
 from scripts.train import train
 
@@ -37,6 +38,7 @@ app.add_typer(people, name="people", rich_help_panel="From chats to personas")
 app.command("dataset", rich_help_panel="From chats to personas")(dataset)
 app.command("train", rich_help_panel="From chats to personas")(train)
 app.add_typer(personas, name="personas", rich_help_panel="From chats to personas")
+app.add_typer(redaction, name="redaction", rich_help_panel="From chats to personas")
 app.command("serve", rich_help_panel="Talking to them")(serve)
 app.command("chat", rich_help_panel="Talking to them")(chat)
 app.command("demo", rich_help_panel="Talking to them")(demo)

@@ -17,11 +17,13 @@ _ACCOUNT = re.compile(
     re.I,
 )
 _SORT = re.compile(
-    r"(?<![^\W_])(?:sort(?: ?code)?|s/c|bsb)(?!\w)(?:\s(?:is|"
-    r"number))?[\s:=–—-]{1,4}(?P<value>\d{2}[- ]?\d{2}[- ]?\d{2}|\d{3}-\d{3})"
+    r"(?<![^\W_])(?:sort(?: ?code)?|s/c|bsb)(?!\w)(?:['’]s|\s(?:is|number))?"
+    r"[\s:=–—-]{1,4}(?P<value>\d{2}[- ]?\d{2}[- ]?\d{2}|\d{3}-\d{3})"
     r"(?!\w|[.,:/]\d)",
     re.I,
 )
+# An account of the United Kingdom: eight digits, and six of the bank's branch on either side.
+_BRITISH = re.compile(r"(?<![\w.,:/-])(?:\d{8}[\s,/]{1,3}\d{2}-\d{2}-\d{2}|\d{2}-\d{2}-\d{2}[\s,/]{1,3}\d{8})(?![\w-])")
 _ROUTING = re.compile(
     r"(?<![^\W_])(?:routing|aba|rtn|transit)(?!\w)(?:\s{1,2}(?:number|no|#|is|transit)\.?){0,2}[\s:#=–—-]{1,4}"
     r"(?P<value>\d{9})(?!\w)",
@@ -66,6 +68,8 @@ def find_accounts(text: str, found: Found) -> None:
     for pattern in (_ACCOUNT, _SORT, _ROUTING):
         for match in pattern.finditer(text):
             found.add(*match.span("value"), "id")
+    for match in _BRITISH.finditer(text):
+        found.add(match.start(), match.end(), "id")
     for match in _SERIES.finditer(text):
         found.add(*match.span("series"), "id")
         found.add(*match.span("number"), "id")

@@ -41,7 +41,8 @@ _WEAK = """nagar marg chowk path zila colony vihar bagh ganj puram layout enclav
 _SUFFIXES = dict.fromkeys(_WEAK.split(), True) | dict.fromkeys(_STRONG.split(), False)
 """Words that end the name of an English street, and whether they need capitals."""
 _UNIT = (
-    r"(?:,?\s{1,2}(?:apt|apartment|suite|ste|unit|flat|floor|fl|room|rm|bldg|po box|rd)\b\.?\s?#?\s?\w{0,3}\d\w{0,3}|"
+    r"(?:,?\s{1,2}(?:buzz(?:er)?|apt|apartment|suite|ste|unit|flat|floor|fl|room|rm|bldg|po box|"
+    r"rd)\b\.?\s?#?\s?\w{0,3}\d\w{0,3}|"
     r",?\s{1,2}(?:apt|apartment|suite|ste|unit|flat)\b\.?\s?\w(?!\w)|,?\s?#\s?\w{1,6})"
 )
 _UK_POSTCODE = r"(?:GIR ?0AA|[A-Z]{1,2}\d[A-Z\d]? ?\d[ABD-HJLNP-UW-Z]{2})"
@@ -68,7 +69,9 @@ _ENGLISH_CUE = re.compile(
 )
 _ENGLISH_WORD = re.compile(r"[^\s,]+")
 _ENGLISH_TAIL = re.compile(
-    rf"(?:\s(?:[NSEW]|NE|NW|SE|SW|North|South|East|West)\b\.?)?(?:(?i:{_UNIT})){{0,2}}(?:{_US_TAIL}|{_UK_TAIL}|"
+    rf"(?:\s(?:[NSEW]|NE|NW|SE|SW|North|South|East|"
+    rf"West)\b\.?)?(?:(?:(?i:{_UNIT})){{1,2}},\s{{1,2}}{_CITY}(?!\w)(?!,?\s{{1,2}}(?:{_STATE}|"
+    rf"{_UK_POSTCODE})\b))?(?:(?i:{_UNIT})){{0,2}}(?:{_US_TAIL}|{_UK_TAIL}|"
     rf",\s{{1,2}}{_CITY}(?=\s{{0,2}}(?:[,.;!?)\n]|\Z)))?"
 )
 _TAILS = re.compile(rf"(?<!\w)(?:{_CITY},\s{_STATE}\s\d{{5}}(?:-\d{{4}})?|{_UK_POSTCODE})(?!\w)")

@@ -49,7 +49,13 @@ _BEFORE_LOCK = re.compile(
 _VALUE = re.compile(
     r"(?<![\w.,:/-])(?:[A-Z]{1,3}-\d{4,8}|\d{2}[- ]\d{2}[- ]\d{2}|\d{3}[- ]\d{3}(?:[- ]\d{3})?|\d{1,4}[#*]\d{3,8}|"
     r"[#*]?\d{3,10}[#*]?|"
-    r"(?=[A-Za-z0-9А-Яа-я-]{0,30}\d)[A-Za-z0-9А-Яа-я]{4,64}(?:-[A-Za-z0-9]{2,12}){0,7})(?![\w%$€£₽]|[.,:/]\d)"
+    r"(?=[A-Za-z0-9А-Яа-я-]{0,30}\d)[A-Za-z0-9А-Яа-я]{4,64}(?:-[A-Za-z0-9]{2,12}){0,7})(?![\w%$€£₽@!&](?!\s|\Z)|"
+    r"[\w%$€£₽]|[.,:/]\d)"
+)
+_MONEY_BEFORE = re.compile(
+    r"(?:\b(?:inr|rs\.?|usd|eur|gbp|rub|aed|cad|aud|на сумму|сумма|amount(?: of)?)|"
+    r"[$€£₽₹])\s{0,2}\Z",
+    re.I,
 )
 _LOCK_VALUE = re.compile(
     r"(?<![\w.,:/#*-])(?:\d{2}[- ]\d{2}[- ]\d{2}|\d{1,4}[#*кКkKвВ]\d{3,8}|[A-Z]?\d{4,8}[#*]?|[#*]\d{3,8}[#*]?|"
@@ -132,6 +138,11 @@ def find_codes(text: str, found: Found) -> None:
             continue
         told = True
         value = _value_after(text, cue.end(), _VALUE)
+        if value is not None and _MONEY_BEFORE.search(text, max(0, value.start() - 12), value.start()):
+            value = _value_after(text, value.end(), _VALUE)
+            if value is not None:
+                found.add(value.start(), value.end(), "secret")
+            continue
         if value is not None and _leads_to(text[cue.end() : value.start()], value, text):
             found.add(value.start(), value.end(), "secret")
     for lock in _LOCK.finditer(text):
@@ -162,7 +173,9 @@ _LEADS = re.compile(
     r"(?:['’]s)?[\s:=—–>#№-]{1,5}|(?:['’]s)?(?:[^\S\n]{1,2}[^\s\d:=]{1,24}){0,6}(?:\s{0,2}[:=—–-]\s{0,3}|"
     r"\s{1,2}(?:is|was|это|ist|lautet|es|est|è|é|now)\s{1,3}:?\s{0,2})"
 )
-_LEADS_BY_WORDS = re.compile(r"(?:['’]s)?(?:[^\S\n]{1,2}[(\[\"«]?[^\s\d:=,;!?]{1,20}[,?)\]\"»]?){0,5}[^\w\n]{1,3}")
+_LEADS_BY_WORDS = re.compile(
+    r"(?:['’]s)?[,?!]?(?:[^\S\n]{1,2}[(\[\"«]?[^\s\d:=,;!?]{1,20}[,?)\]\"»]?){0,5}[^\w\n]{1,3}"
+)
 _ACTS = re.compile(r"\b(?:at|in|for|о|об|через|по|до|с|к|around|about|after|before)\s{1,2}\Z", re.I)
 
 

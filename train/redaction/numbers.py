@@ -39,6 +39,7 @@ _BACK = re.compile(
     r"[\s,;/|]{1,4}(?:(?:exp(?:iry|ires)?|valid|до|срок)\W{1,3})?(?:0[1-9]|"
     r"1[0-2])\s?[/.-]\s?(?:20)?[23]\d[\s,;/|]{1,4}(\d{3,4})(?![\w/])"
 )
+_PIECE = re.compile(r"\d{13,19}(?=\D)")
 _FOURS = re.compile(r"\d{4}\D\d{4}\D\d{4}\D\d{4}|\d{4}\D\d{6}\D\d{5}|\d{4}\D\d{4}\D\d{4}\D\d{4}\D\d{3}")
 _CARD_CUE = re.compile(
     r"\b(?:card|visa|mastercard|amex|карт[аыуе]|картой|мир|karte|kreditkarte|tarjeta|carte|carta|cartão)\b", re.I
@@ -85,7 +86,8 @@ _PHONE_CUE = re.compile(
 _NO_PHONE_CUE = re.compile(
     r"(?:\b(?:order|parcel|package|shipment|delivery|invoice|ticket|tracking|track|isbn|issn|ean|upc|sku|ref|"
     r"reference|serial|build|version|timestamp|"
-    r"unix|epoch|views|likes|population|просмотр\w*|счётчик\w*|id|uid|pid|case|booking|flight|item|article|part|page|"
+    r"unix|epoch|views|likes|population|просмотр\w*|счётчик\w*|id|uid|pid|(?<!in )case|booking|flight|item|article|"
+    r"part|page|"
     r"pages|postal|zip|account|acct|бик|bik|кпп|огрн|окпо|"
     r"заказ\w*|сч[её]т\w*|накладн\w*|трек\w*|артикул\w*|билет\w*|рейс\w*|договор\w*|верси\w*|стр|заявк\w*|посылк\w*|"
     r"bestell\w*|rechnung\w*|sendung\w*|commande|facture|pedido|factura|ordine|fattura|encomenda)"
@@ -123,10 +125,13 @@ def find_cards(text: str, found: Found) -> None:
     for match in _MASKED.finditer(text):
         if sum(map(str.isdigit, match[0])) >= 8:
             found.add(match.start(), match.end(), "card")
-    for match in _CARD.finditer(text):
-        digits = compact(match[0])
+    for run in _CARD.finditer(text):
+        digits = compact(run[0])
         if not digits.isascii() or len(set(digits)) < 2:
             continue
+        # "4111111111111111 07/31": what follows a whole number is its date.
+        match = _PIECE.match(text, run.start(), run.end()) or run
+        digits = compact(match[0])
         grouped = _FOURS.fullmatch(match[0]) is not None
         before = text[max(0, match.start() - 40) : match.start()].rpartition("\n")[2]
         if _is_card(digits, grouped, before):
@@ -170,6 +175,8 @@ def _iban_end(match: re.Match[str]) -> int | None:
         return None
     for length in (known, *range(34, 14, -1)):
         end = _end_of(match[0], length)
+        if length != known and not match[0][:2].isupper():
+            continue
         if end is None or text[match.start() + end : match.start() + end + 1].isalnum():
             continue
         value = compact(match[0][:end])

@@ -12,12 +12,11 @@ from train.redaction.spans import Found
 
 PASSWORD_WORDS = frozenset(
     """password passwords passwort passwörter kennwort pass pwd passwd pw passcode passphrase passkey passw passwrd
-    psswd
-    pword psw contraseña contrasena clave senha passe пароль пароля паролем пароли паролю паролей пасс пас пасворд
+    psswd pword psw contraseña contrasena clave senha passe пароль пароля паролем пароли паролю паролей пасс пас пасворд
     пассворд парольчик парол парль пороль login logins log user username creds credentials psk wpa wep wifi fi вайфай
     вайфая вайфаю фай фая логин логином логина лог учетка учётка учетки учётки учетку учётку доступ доступы доступов
-    аккаунт аккаунта аккаунту акк акка кодовое вафля вафли вафлю вафле laptop router netflix spotify hulu steam
-    disney ноут роутер нетфликс стим госуслуги mysql curl""".split()
+    аккаунт аккаунта аккаунту акк акка кодовое входа details вафля вафли вафлю вафле laptop router netflix spotify hulu
+    steam disney ноут роутер нетфликс стим госуслуги mysql curl""".split()
 )
 _FOR = (
     r"(?:\s{1,3}(?:for|to|of|on|от|для|на|к|с|из|у|до|в|für|vom|zum|zur|para|de|del|della|do|da|du|per|pour)"
@@ -58,27 +57,31 @@ _NETWORK = re.compile(
     re.I,
 )
 _LOGIN_WORD = (
-    r"(?<![^\W_])(?:log(?:in|ins)?|user(?:name)?|u/n|account|acct|id|nick|логин(?:ом|а)?|лог|юзер|ник|пользователь)"
+    r"(?<![^\W_])(?:log(?:in|ins)?|user(?:name)?|u/n|network|ssid|сеть|account|acct|id|nick|логин(?:ом|а)?|лог|юзер|"
+    r"ник|пользователь)"
     r"(?!\w)"
 )
 _LOGIN = re.compile(rf"{_LOGIN_WORD}(?:{_IS}|\s{{1,3}})(?:with\s)?(\S{{2,60}})", re.I)
 # "login: anna/xyz", "anna:xyz", "доступы: anna / xyz": what belongs to a login stands behind it.
 _PAIR = re.compile(
-    r"(?<![^\W_])(?:log in with|creds?|credentials?|log(?:in|ins)?(?:[/+ ](?:pass|pw|password))?|access|user|account|"
+    r"(?<![^\W_])(?:log in with|данные(?: для входа)?|(?:login )?details|creds?|credentials?|log(?:in|"
+    r"ins)?(?:[/+ ](?:pass|pw|password))?|access|user|account|"
     r"curl -u|-u|default|уч[её]тк[аиу]|доступы?|акк(?:аунт)?|логин(?:[/ +]парол[ья])?)(?!\w)"
     r"(?:\s(?:are|is|это|вот|для|от|with))?[^\S\n]{0,2}[:=–—-]?[^\S\n]{0,3}"
     r"(?P<login>[^\s:/|]{2,40})(?P<sign>\s?[:/|]\s?|\s(?:and|и)\s|\s)(?P<password>\S{4,60})",
     re.I,
 )
+_SHORT_PAIR = re.compile(r"(?<!\w)u(?:ser)?\s?:\s?\S{2,40}\s{1,3}p(?:ass|w)?\s?:\s?(\S{4,60})", re.I)
 _MAIL_PAIR = re.compile(
     r"(?<!\S)\S{1,64}@[\w-]{1,40}(?:\.[\w-]{1,20}){1,4}(?P<sign>:|\s?[/|;,]\s?|\s[-–—]\s|\s|\n)"
     r"(?P<password>\S{5,60})(?=\s|\Z)"
 )
 _OPTION = re.compile(r"(?<!\S)(?:mysql|mysqldump|psql|mariadb)\s[^\n]{0,60}?\s-p(\S{4,60})")
 _FOR_WHICH = re.compile(
-    r"(?:\b(?:it'?s|use|try|enter|its|it is|type|вводи|введи|попробуй|это)\s{1,2})(\S{4,60})\s{1,2}(?:is |это |"
+    r"(?:\b(?:it'?s|to|use|try|enter|its|it is|type|вводи|введи|попробуй|это)\s{1,2})(\S{4,60})\s{1,2}(?:is |это |"
     r"(?:for|as|от|для|как)\s)"
-    r"(?:the |my |our )?(?:wi-?fi|pass\w*|pw|парол\w+|вай-?фа\w+|laptop|zip|account|netflix)",
+    r"(?:the |my |our |a |new |temporary |temp |мой |новый ){0,2}(?:wi-?fi|pass\w*|pw|парол\w+|вай-?фа\w+|laptop|zip|"
+    r"account|netflix)",
     re.I,
 )
 _ENDS = ".,;:!?)]}»\"'`…"
@@ -141,6 +144,8 @@ def find_behind_emails(text: str, found: Found) -> None:
 
 
 def _find_pairs(text: str, found: Found) -> None:
+    for match in _SHORT_PAIR.finditer(text):
+        found.add(*_trimmed(text, *match.span(1)), "secret")
     for match in _PAIR.finditer(text):
         start, end = _trimmed(text, *match.span("password"))
         value = text[start:end]
@@ -171,7 +176,14 @@ def _find_on_lines(text: str, found: Found) -> None:
                     continue
                 start, stop = _trimmed(line, *token.span())
                 value = line[start:stop]
-                russian = cue is None and network is not None and network[0][0] > "Z" and network.end() <= start
+                # Latin among Russian words, behind what a password is for.
+                russian = (network is not None and network[0][0] > "z" and network.end() <= start) or (
+                    cue is not None
+                    and cue[0][0] > "z"
+                    and cue.end() < start
+                    and not found.taken(at + cue.end(), at + start)
+                    and not line[stop:].strip(_ENDS + " ")
+                )
                 if start in logins or not (_cannot_be_a_word(value) or (russian and _is_rare(value))):
                     continue
                 if line[stop : stop + 2].strip()[:1] in ("/", "|") and first:
@@ -184,7 +196,8 @@ def _find_on_lines(text: str, found: Found) -> None:
 
 
 _NETWORK_SIGN = re.compile(
-    r"[^\n]{0,30}(?:\s[-–—/|]\s|:\s?|=\s?)(?:the |and )?(?:key|ключ|is)?\s{0,2}|\s{1,2}(?:(?:is|key|это)\s{1,2})?"
+    r"[^\n]{0,30}(?:\s[-–—/|]\s|:\s?|=\s?)(?:the |and )?(?:key|ключ|is)?\s{0,2}|"
+    r"\s{1,2}(?:(?:\w{2,12}\s{1,2}){0,2}(?:is|key|это)\s{1,2}|(?:[а-яё]{1,10}\s){1,3})?"
 )
 
 
@@ -252,6 +265,8 @@ def _is_password(text: str, start: int, end: int, told: bool, match: str) -> boo
     if mixed or (signs and not _ORDINARY.fullmatch(value)):
         return True
     colon = ":" in match[: -len(value)][-4:] or "=" in match[: -len(value)][-4:]
+    if colon and _is_rare(value):
+        return True
     if colon and last and len(word) >= 4:
         return word not in _STATES
     return last and len(word) >= 5 and word not in COMMON_WORDS and word not in _STATES

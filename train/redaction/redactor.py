@@ -110,7 +110,7 @@ class Redactor:
             self._find_web(text, found, bool(long))
         if digits:
             self._find_numbers(text, found, digits)
-        if cues or "code" in text or "код" in text or "p/w" in text:
+        if cues or "code" in text or "код" in text or "p/w" in text or "p: " in text:
             self._find_secrets(text, found, words, digits)
         structured = [span for span in found if span.kind in self._kinds and not self._is_stand_in(span)]
         if not named or self._names is None:
@@ -173,18 +173,18 @@ class Redactor:
         if digits >= 4 and text.count(".") >= 3:
             find_addresses_of_machines(text, found)
         find_registered(text, found)
-        if digits >= 2:
+        if digits >= 2 or "pas" in text.casefold():
             find_ids(text, found)
         find_addresses(text, found)
         if digits >= 5:
             find_phones(text, found)
 
     def _find_secrets(self, text: str, found: Found, words: list[str], digits: int) -> None:
-        if not PASSWORD_WORDS.isdisjoint(words) or "p/w" in text:
+        if not PASSWORD_WORDS.isdisjoint(words) or "p/w" in text or "p:" in text:
             find_passwords(text, found)
         if not SEED_WORDS.isdisjoint(words):
             find_seeds(text, found)
-        if digits >= 3 or "guard" in words:
+        if digits >= 2 or "guard" in words:
             find_codes(text, found)
 
     def _is_stand_in(self, span: Span) -> bool:

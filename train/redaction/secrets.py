@@ -26,14 +26,16 @@ _LONG = re.compile(r"(?<![\w+/=-])[A-Za-z0-9+/_=-]{24,1024}(?![\w+/=-])")
 _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.I)
 
 SEED_WORDS = frozenset(
-    "wallet backup words слов слова кошелек кошелёк кошелька seed seedphrase mnemonic recovery сид сидка сид-фраза "
+    "metamask метамаск wallet backup words слов слова кошелек кошелёк кошелька seed seedphrase mnemonic recovery "
+    " сид сидка сид-фраза "
     "мнемоника мнемоническая фраза phrase".split()
 )
 
 _SEED = re.compile(
     r"\b(?:seed(?: ?phrase| ?words)?|recovery (?:phrase|words|seed)|mnemonic(?: phrase)?|secret phrase|"
     r"сид[- ]?фраз[аыу]|сидк[аиу]|"
-    r"wallet(?: backup)?|backup|(?:12|24) (?:words|слова?)|кошел[её]к|мнемоник[аиу]|фраза восстановления|semilla|"
+    r"(?:wallet|metamask|secret|backup)? ?phrase|сид|метамаск|wallet(?: backup)?|backup|(?:12|24) (?:words|слова?)|"
+    r"кошел[её]к|мнемоник[аиу]|фраза восстановления|semilla|"
     r"wiederherstellungsphrase)(?!\w)[^\n:]{0,30}?[:=\s–—-]\s{0,3}"
     r"((?:\d{1,2}[.)]?\s?)?[a-z]{3,8}(?:[\s,]{1,3}(?:\d{1,2}[.)]?\s?)?[a-z]{3,8}){11,23})(?![a-z])",
     re.I,
