@@ -216,19 +216,10 @@ def find_locations(text: str, found: Found) -> None:
 
 def find_addresses(text: str, found: Found) -> None:
     """Find addresses in English, Russian, German, French, Spanish, Italian and Portuguese."""
-    for match in _RUSSIAN.finditer(text):
-        if not _NO_RUSSIAN_NAME.isdisjoint(match[0].casefold().split()[:4]):
-            continue
+    if not text.isascii():
+        _find_russian(text, found)
+    for match in _PLACES.finditer(text):
         found.add(match.start(), match.end(), "address")
-    for pattern in (_RUSSIAN_PLOT, _PLACES):
-        for match in pattern.finditer(text):
-            found.add(match.start(), match.end(), "address")
-    for match in _RUSSIAN_FLAT.finditer(text):
-        found.add(match.start(), match.end(), "address")
-    for cue in _RUSSIAN_CUE.finditer(text):
-        plain = _RUSSIAN_PLAIN.search(text, cue.end(), min(len(text), cue.end() + 60))
-        if plain and "\n" not in text[cue.end() : plain.start()]:
-            found.add(plain.start(1), plain.end(1), "address")
     for match in _GERMAN.finditer(text):
         if match[0].split()[0] in (*_GERMAN_ENDS, "tor", "höhe", "zeile"):
             # "ring 020 …", "park 5": a street's kind alone has a capital at least.
@@ -244,6 +235,21 @@ def find_addresses(text: str, found: Found) -> None:
         for match in pattern.finditer(text):
             if any(map(str.isdigit, match[0])):
                 found.add(match.start(), match.end(), "address")
+
+
+def _find_russian(text: str, found: Found) -> None:
+    for match in _RUSSIAN.finditer(text):
+        if not _NO_RUSSIAN_NAME.isdisjoint(match[0].casefold().split()[:4]):
+            continue
+        found.add(match.start(), match.end(), "address")
+    for match in _RUSSIAN_PLOT.finditer(text):
+        found.add(match.start(), match.end(), "address")
+    for match in _RUSSIAN_FLAT.finditer(text):
+        found.add(match.start(), match.end(), "address")
+    for cue in _RUSSIAN_CUE.finditer(text):
+        plain = _RUSSIAN_PLAIN.search(text, cue.end(), min(len(text), cue.end() + 60))
+        if plain and "\n" not in text[cue.end() : plain.start()]:
+            found.add(plain.start(1), plain.end(1), "address")
 
 
 def _add_romance(match: re.Match[str], found: Found) -> None:
@@ -328,6 +334,9 @@ def _is_street(words: list[str], weak: bool, told: bool) -> bool:
         return True
     if weak or len(names) > 3:
         return False
+    if words[-1].casefold() in ("street", "road", "rd", "avenue", "ave", "lane", "boulevard", "blvd"):
+        # No other thing is called so; "drive", "court" and "close" are.
+        return True
     if all(capital[:-1]) or names[0][0].isdigit():
         return True
     return len(names) == 1 or (len(names) <= 3 and not all(name in COMMON_WORDS for name in names))

@@ -24,7 +24,7 @@ from train.redaction.stand_ins import phone_tail
 _REGIONS = ("US", "RU", "GB", "DE", "FR", "ES", "IT", "UA", "PL", "NL", "BR", "PT", "AT", "CH", "IN", "AU")
 
 _GAP = r"[ \u00a0\u2007\u2009\u202f]"
-_CARD = re.compile(rf"(?<![\w])(?<!\d[-.,])\d(?:(?:{_GAP}|-)?\d){{11,18}}(?![\w])(?!(?:{_GAP}|-)\d)")
+_CARD = re.compile(rf"(?<![\w])(?<!\d[-.,])\d(?:(?:{_GAP}|-)?\d){{11,18}}(?![\w/])(?!(?:{_GAP}|-)\d(?!\d?\s?/))")
 # Whatever follows: "4111 1111 1111 1111 500 rub".
 _IN_FOURS = re.compile(
     rf"(?<![\w])(?<!\d[-.,])\d{{4}}({_GAP}{{1,2}}|[-.]|"

@@ -57,7 +57,8 @@ _NETWORK = re.compile(
     re.I,
 )
 _LOGIN_WORD = (
-    r"(?<![^\W_])(?:log(?:in|ins)?|user(?:name)?|u/n|network|ssid|сеть|account|acct|id|nick|логин(?:ом|а)?|лог|юзер|"
+    r"(?<![^\W_])(?:log in as|log(?:in|ins)?|"
+    r"user(?:name)?|u/n|network|ssid|сеть|account|acct|id|nick|логин(?:ом|а)?|лог|юзер|"
     r"ник|пользователь)"
     r"(?!\w)"
 )

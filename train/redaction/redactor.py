@@ -41,7 +41,7 @@ from train.redaction.web import (
 _DIGITS = re.compile(r"\d")
 _LONG = re.compile(r"[A-Za-z0-9+/_=.:-]{16}")
 _WORDS = re.compile(r"[^\W_]+")
-_CUES = PASSWORD_WORDS | CODE_WORDS | SEED_WORDS
+_CUES = PASSWORD_WORDS | CODE_WORDS | SEED_WORDS | SPOKEN_WORDS
 _COMPACT = ("card", "iban", "id", "phone", "wallet")
 _EXACT = frozenset({"link", "secret"})
 """Kinds whose values differ by case and signs."""
@@ -99,14 +99,11 @@ class Redactor:
         digits = len(_DIGITS.findall(text)) if _DIGITS.search(text) else 0
         long = _LONG.search(text)
         cues = not _CUES.isdisjoint(words)
-        spoken = not SPOKEN_WORDS.isdisjoint(words)
-        marks = (
-            spoken or "собака" in text or "@" in text or "/" in text or ":" in text or "at)" in text or "at]" in text
-        )
+        marks = "собака" in text or "@" in text or "/" in text or ":" in text or "at)" in text or "at]" in text
         if not (named or digits or long or cues or marks):
             return []
         found = Found(text)
-        if long or marks:
+        if long or marks or (cues and not SPOKEN_WORDS.isdisjoint(words)):
             self._find_web(text, found, bool(long))
         if digits:
             self._find_numbers(text, found, digits)
@@ -172,7 +169,8 @@ class Redactor:
             find_locations(text, found)
         if digits >= 4 and text.count(".") >= 3:
             find_addresses_of_machines(text, found)
-        find_registered(text, found)
+        if not (text.islower() and text.isascii()):
+            find_registered(text, found)
         if digits >= 2 or "pas" in text.casefold():
             find_ids(text, found)
         find_addresses(text, found)

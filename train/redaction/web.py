@@ -65,6 +65,7 @@ _HOSTS = tuple(f".{host}" for host in _INVITING)
 _PATH_WORDS = frozenset(
     """in p s j u d c r a joinchat invite join addstickers channel channels channels group groups profile profiles user
     users people company posts post status reel reels tv stories photo photos video videos watch wall club id document
+    meetup-join
     spreadsheets presentation file files folder folders drive edit view open share shared wc my meeting meet room www o
     e l pub jobs feed explore login reset verify confirm account accounts activate auth unsubscribe download maps place
     dir search article articles news blog wiki en ru de fr es it html htm php index""".split()
