@@ -20,6 +20,7 @@ from scripts.import_exports import import_exports
 from scripts.model import model
 from scripts.people import people
 from scripts.personas import personas
+from scripts.redaction import redaction
 from scripts.serve import serve
 from scripts.sweep import sweep
 from scripts.train import train
@@ -39,6 +40,7 @@ app.command("dataset", rich_help_panel="From chats to personas")(dataset)
 app.command("train", rich_help_panel="From chats to personas")(train)
 app.command("sweep", rich_help_panel="From chats to personas")(sweep)
 app.add_typer(personas, name="personas", rich_help_panel="From chats to personas")
+app.add_typer(redaction, name="redaction", rich_help_panel="From chats to personas")
 app.command("serve", rich_help_panel="Talking to them")(serve)
 app.command("chat", rich_help_panel="Talking to them")(chat)
 app.command("demo", rich_help_panel="Talking to them")(demo)

@@ -107,3 +107,13 @@ def test_a_long_message_comes_to_an_end(piece: str) -> None:
     # An expression that goes back over all it has read would take hours.
     text = piece * (100_000 // len(piece))
     redactor().redact(text)
+
+
+@pytest.mark.parametrize(
+    "unit", ["ё", "Вера", "a@", ".", "http://", "code ", "ВЕРА ", "12 st ", "1 ", "e\u0301", "пароль: "]
+)
+def test_long_messages_come_to_an_end(unit: str) -> None:
+    # Where a square of the length is gone through, as with letters in one piece, this takes hours.
+    hiding = Redactor(RedactionKey(None, b"0" * 32), hidden=HIDDEN, shown=SHOWN, forgotten=lambda _: False)
+    text = unit * (100_000 // len(unit))
+    assert hiding.redact(text).count("\n") == 0

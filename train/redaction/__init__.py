@@ -6,13 +6,15 @@ redactor.redact("call me: +49 151 2345678")
 key.save()
 """
 
-from train.redaction.key import RedactionKey, open_key
+from train.redaction.key import FILE_NAME, RedactionKey, open_key
 from train.redaction.names import KnownPerson, known_people
 from train.redaction.redactor import Redactor
+from train.redaction.reveal import reveal
 from train.redaction.spans import ALL_KINDS, KINDS, Span
 
 __all__ = [
     "ALL_KINDS",
+    "FILE_NAME",
     "KINDS",
     "KnownPerson",
     "RedactionKey",
@@ -20,4 +22,5 @@ __all__ = [
     "Span",
     "known_people",
     "open_key",
+    "reveal",
 ]

@@ -41,7 +41,8 @@ _WEAK = """nagar marg chowk path zila colony vihar bagh ganj puram layout enclav
 _SUFFIXES = dict.fromkeys(_WEAK.split(), True) | dict.fromkeys(_STRONG.split(), False)
 """Words that end the name of an English street, and whether they need capitals."""
 _UNIT = (
-    r"(?:,?\s{1,2}(?:apt|apartment|suite|ste|unit|flat|floor|fl|room|rm|bldg|po box|rd)\b\.?\s?#?\s?\w{0,3}\d\w{0,3}|"
+    r"(?:,?\s{1,2}(?:buzz(?:er)?|apt|apartment|suite|ste|unit|flat|floor|fl|room|rm|bldg|po box|"
+    r"rd)\b\.?\s?#?\s?\w{0,3}\d\w{0,3}|"
     r",?\s{1,2}(?:apt|apartment|suite|ste|unit|flat)\b\.?\s?\w(?!\w)|,?\s?#\s?\w{1,6})"
 )
 _UK_POSTCODE = r"(?:GIR ?0AA|[A-Z]{1,2}\d[A-Z\d]? ?\d[ABD-HJLNP-UW-Z]{2})"
@@ -68,10 +69,40 @@ _ENGLISH_CUE = re.compile(
 )
 _ENGLISH_WORD = re.compile(r"[^\s,]+")
 _ENGLISH_TAIL = re.compile(
-    rf"(?:\s(?:[NSEW]|NE|NW|SE|SW|North|South|East|West)\b\.?)?(?:(?i:{_UNIT})){{0,2}}(?:{_US_TAIL}|{_UK_TAIL})?"
+    rf"(?:\s(?:[NSEW]|NE|NW|SE|SW|North|South|East|"
+    rf"West)\b\.?)?(?:(?:(?i:{_UNIT})){{1,2}},\s{{1,2}}{_CITY}(?!\w)(?!,?\s{{1,2}}(?:{_STATE}|"
+    rf"{_UK_POSTCODE})\b))?(?:(?i:{_UNIT})){{0,2}}(?:{_US_TAIL}|{_UK_TAIL}|"
+    rf",\s{{1,2}}{_CITY}(?=\s{{0,2}}(?:[,.;!?)\n]|\Z)))?"
 )
 _TAILS = re.compile(rf"(?<!\w)(?:{_CITY},\s{_STATE}\s\d{{5}}(?:-\d{{4}})?|{_UK_POSTCODE})(?!\w)")
-_BOX = re.compile(r"(?<!\w)(?:P\.? ?O\.? ?Box|Postfach|BP|Apartado|а/я)\s{1,2}№?\s?\d{1,6}(?!\w)", re.I)
+_BOX = re.compile(
+    r"(?<!\w)(?:(?:P\.? ?O\.? ?(?:Box|B\.?)|Postfach|Apartado|Casella postale|а/я|абонентский ящик|"
+    r"(?:flat|apt|apartment)(?:\sno\.?|\snumber)?)\s{0,2}[№#]?\s?\d{1,6}[A-Za-z]?(?=\s{0,2}(?:[,.;!?)\n]|\Z))|"
+    r"(?:P\.? ?O\.? ?(?:Box|B\.?)|Postfach|(?-i:BP)|Apartado|а/я|абонентский ящик)\s{1,2}№?\s?\d{1,6}(?![\w/]))"
+    rf"(?:(?-i:{_US_TAIL}))?",
+    re.I,
+)
+_PLACES = re.compile(
+    # Dutch, Swedish, Danish, Norwegian, Finnish, Hungarian, Turkish, Polish, Czech.
+    r"(?<!\w)[A-ZÀ-Ž][\w-]{2,30}(?:gracht|straat|laan|plein|kade|singel|dijk|gatan|vägen|gränd|gade|vej|vegen|veien|"
+    r"gata|katu|kuja)"
+    r"\s\d{1,4}(?:[- ]?[A-Za-z])?(?![\w%€]|[.:,]\d)|"
+    r"(?<!\w)(?:[Uu]l|[Aa]l|[Oo]s|[Pp]l|[Nn]ám)\.\s?(?:[A-ZÀ-Ž0-9][\w.-]{0,24}\s){1,3}\d{1,4}[A-Za-z]?(?:\s?(?:/|"
+    r"m\.?)\s?\d{1,4})?(?![\w%]|[.:,]\d)|"
+    r"(?<!\w)(?:[A-ZÀ-Žİ][\w.]{1,24}\s){1,3}(?:Sokak|Sokağı|Sk\.|Caddesi|Cad\.|Cd\.|utca|út|"
+    r"tér)\s(?:[Nn]o:?\s?)?\d{1,4}(?:/\d{1,4})?(?!\w)"
+)
+# Villages, plots and flats that have no street.
+_RUSSIAN_PLOT = re.compile(
+    r"(?<!\w)(?:(?:снт|днп|днт|кп|деревня|дер\.?|село|пос[её]лок|пос\.|хутор|станица|мкр\.?|"
+    r"микрорайон)\s{1,2}[«\"]?[А-ЯЁа-яё-]{3,24}[»\"]?"
+    r"(?:\s[А-ЯЁ][а-яё-]{2,24})?,?\s{1,2}(?:д(?:ом|\.)?|уч(?:асток|\.)?|№)?\s?\d{1,4}[а-е]?"
+    r"(?:,?\s(?:кв(?:артира|\.)?)\s?\d{1,4})?(?![\w%₽]|[.:,]\d|\s(?:сот|км|минут|мин|час|руб|человек|лет|год))|"
+    r"(?:почтовый )?индекс[\s:–—-]{1,4}\d{6}(?!\w)|"
+    r"кв(?:артир[ае])?\.?\s{0,2}№?\s?\d{1,4}(?=\s{0,2}(?:[,.;!?)\n]|\Z))|"
+    r"\d{1,4}(?:-?[юяй])? квартир[ауые](?=\s{0,2}(?:[,.;!?)\n]|\Z)))",
+    re.I,
+)
 
 _GERMAN = re.compile(
     r"(?<!\w)(?:(?:[A-ZÄÖÜ][\wäöüß.-]{0,24}[ -]){0,3}?(?:[A-ZÄÖÜ][\wäöüß-]{0,30}|[a-zäöüß-]{2,30}(?=stra(?:ß|ss)e|"
@@ -109,7 +140,8 @@ _ROMANCE_SMALL = re.compile(
     r"(?:\s[a-zß-ÿ'’-]{2,20}){1,4}?,?\s\d{1,4}(?![\w:%€$]|[.,]\d)"
 )
 _ROMANCE_TAIL = re.compile(
-    r"(?:,?\s{1,2}(?i:apt|apto|appartamento|piso|puerta|esc|étage|int|piano|andar|bloco)\b\.?\s{0,2}\w{1,4}){0,2}"
+    r"(?:,?\s{1,2}\d{1,2}[ºª°](?:\s?[A-D](?!\w))?)?(?:,?\s{1,2}(?i:apt|apto|appartamento|piso|puerta|esc|étage|int|"
+    r"piano|andar|bloco)\b\.?\s{0,2}\w{1,4}){0,2}"
     rf"(?:,?\s{{1,2}}\d{{4,5}}(?:-\d{{3}})?,?\s{{1,2}}{_CITY})?"
 )
 
@@ -117,6 +149,7 @@ _R = r"[а-яё]"
 _STREET = (
     r"(?:ул(?:ица|ице|ицу|ицы|ицей|\.)?|пр(?:оспект(?:а|е|у|ом)?|-кт|-т|\.)|просп\.|пр-д|проезд(?:а|е)?|"
     r"пер(?:еул(?:ок|ка|ке|\.)|\.)|ш(?:оссе|\.)|наб(?:ережн(?:ая|ой|ую)|\.)|"
+    r"вул\.?|вулиц[яіюи]|просп|пров\.|пр\b|б-р|бульв|м-он|мкр-н|"
     r"бульвар(?:а|е)?|б-р|бул\.|бульв\.|пл(?:ощад(?:ь|и)|\.)|алле(?:я|е|и|ю)|алл\.|туп(?:ик(?:а|е)?|\.)|м-н|мкр\.?|"
     r"мкрн\.?|микрорайон(?:е)?|лини(?:я|и|ю)|тракт|спуск|ст\.)"
 )
@@ -131,7 +164,8 @@ _HOUSE = (
 )
 _FLAT = (
     r"(?:,?\s{0,2}(?:кв(?:артира|артире|\.)?|оф(?:ис|\.)?|под(?:ъезд|ъезде|\.)?|эт(?:аж|аже|\.)?|ком(?:ната|н|"
-    r"\.)?|домофон|пом\.?)\s{0,2}№?\s?\d{1,5}[а-е]?(?!\w)|,?\s{1,2}\d{1,3}(?:-?й)? (?:подъезд|этаж|эт\.?)(?!\w)){0,4}"
+    r"\.)?|домофон|пом\.?)\s{0,2}№?\s?\d{1,5}(?:[#*кКkKвВ]\d{3,6}|[а-е])?(?!\w)|,?\s{1,2}\d{1,3}(?:-?й)? (?:подъезд|"
+    r"этаж|эт\.?)(?!\w)){0,4}"
 )
 _RUSSIAN = re.compile(
     r"(?<!\w)(?:\d{6},?\s{1,2})?"
@@ -140,7 +174,7 @@ _RUSSIAN = re.compile(
     rf"(?:{_STREET}\s{{0,2}}(?:{_WORD}\s{{1,2}}){{0,3}}{_WORD}|"
     rf"(?:{_WORD}\s{{1,2}}){{0,2}}[А-ЯЁа-яё][А-Яа-яёЁ-]{{2,24}}\s{{1,2}}{_STREET})"
     rf"{_HOUSE}{_FLAT}(?![\w%₽]|[.:,]\d| (?:минут|мин|час|руб|км|метр|раз|год|лет|числа|январ|феврал|март|апрел|мая|"
-    rf"июн|июл|август|сентябр|октябр|ноябр|декабр))",
+    rf"серия|серии|страниц|балл|этаж|сотых|процент|человек|июн|июл|август|сентябр|октябр|ноябр|декабр))",
     re.I,
 )
 _RUSSIAN_FLAT = re.compile(
@@ -159,6 +193,11 @@ _RUSSIAN_PLAIN = re.compile(
     r"-\d{1,4})?)(?![\w:]|[.,]\d)"
 )
 
+# Words of a sentence, which no street is called by.
+_NO_RUSSIAN_NAME = frozenset(
+    """за по в с от до через было будет стоит стоят был была есть нет и или а но что это там тут где мы ты я он она они
+    вы не уже ещё еще очень красивая темный хороший длиной около""".split()
+)
 _DEGREES = re.compile(
     r"(?<![\w.-])-?(?:[1-8]?\d|90)\.\d{3,15}°?(?:\s?[NSСЮ])?(?:\s?[,;]\s{0,2}|\s{1,2})-?(?:1[0-7]\d|\d{1,2}|180)"
     r"\.\d{3,15}°?(?:\s?[EWВЗ](?!\w))?(?!\w|\.\d)"
@@ -177,15 +216,14 @@ def find_locations(text: str, found: Found) -> None:
 
 def find_addresses(text: str, found: Found) -> None:
     """Find addresses in English, Russian, German, French, Spanish, Italian and Portuguese."""
-    for match in _RUSSIAN.finditer(text):
+    if not text.isascii():
+        _find_russian(text, found)
+    for match in _PLACES.finditer(text):
         found.add(match.start(), match.end(), "address")
-    for match in _RUSSIAN_FLAT.finditer(text):
-        found.add(match.start(), match.end(), "address")
-    for cue in _RUSSIAN_CUE.finditer(text):
-        plain = _RUSSIAN_PLAIN.search(text, cue.end(), min(len(text), cue.end() + 60))
-        if plain and "\n" not in text[cue.end() : plain.start()]:
-            found.add(plain.start(1), plain.end(1), "address")
     for match in _GERMAN.finditer(text):
+        if match[0].split()[0] in (*_GERMAN_ENDS, "tor", "höhe", "zeile"):
+            # "ring 020 …", "park 5": a street's kind alone has a capital at least.
+            continue
         tail = _GERMAN_TAIL.match(text, match.end())
         found.add(match.start(), tail.end() if tail else match.end(), "address")
     for match in _ROMANCE.finditer(text):
@@ -193,10 +231,25 @@ def find_addresses(text: str, found: Found) -> None:
     _find_english(text, found)
     for match in _ROMANCE_SMALL.finditer(text):
         found.add(match.start(), match.end(), "address")
-    for pattern in (_TAILS, _BOX):
+    for pattern in (_BOX, _TAILS):
         for match in pattern.finditer(text):
             if any(map(str.isdigit, match[0])):
                 found.add(match.start(), match.end(), "address")
+
+
+def _find_russian(text: str, found: Found) -> None:
+    for match in _RUSSIAN.finditer(text):
+        if not _NO_RUSSIAN_NAME.isdisjoint(match[0].casefold().split()[:4]):
+            continue
+        found.add(match.start(), match.end(), "address")
+    for match in _RUSSIAN_PLOT.finditer(text):
+        found.add(match.start(), match.end(), "address")
+    for match in _RUSSIAN_FLAT.finditer(text):
+        found.add(match.start(), match.end(), "address")
+    for cue in _RUSSIAN_CUE.finditer(text):
+        plain = _RUSSIAN_PLAIN.search(text, cue.end(), min(len(text), cue.end() + 60))
+        if plain and "\n" not in text[cue.end() : plain.start()]:
+            found.add(plain.start(1), plain.end(1), "address")
 
 
 def _add_romance(match: re.Match[str], found: Found) -> None:
@@ -231,10 +284,10 @@ def _english_end(match: re.Match[str]) -> int | None:
         words.append(name)
         end = word.start() + len(name)
         weak = _SUFFIXES.get(name.casefold())
-        if len(words) > 1 and weak is not None and _is_street(words, weak):
+        if len(words) > 1 and weak is not None and _is_street(words, weak, _told_by(match, end)):
             # The full stop of "St." is its own, unless the sentence ends there too.
             street = end + (text[end : end + 1] == "." and len(name) < 5)
-        elif street:
+        elif street or words[0].casefold() in _HOMES:
             break
         elif len(words) < 4 and all(one.istitle() and one.isalpha() for one in words):
             names = end
@@ -246,22 +299,47 @@ def _english_end(match: re.Match[str]) -> int | None:
     return names if told else None
 
 
+_HOMES = frozenset("unit flat apt apartment suite floor level room po".split())
 _NOT_A_STREET = frozenset(
     """the a an this that my our your his her their of in on at to from by with and or way per each every other same
-    next""".split()
+    next i you he she it we they who what when where there here then than so if as but not no is are was were be been
+    do does did have has had will would can could must should just only all both some any more most mile miles minute
+    minutes min mins hour hours hr hrs day days week weeks month months year years km meter metre people person cars
+    house houses tickets bedroom bedrooms bed story tennis hard warp disk flash thumb usb long short test
+    food""".split()
 )
 
 
-def _is_street(words: list[str], weak: bool) -> bool:
+_UNIT_AHEAD = re.compile(rf",?\s{{1,2}}(?:apt|apartment|unit|flat|suite|ste|#)\b|,?\s{{1,2}}{_UK_POSTCODE}(?!\w)", re.I)
+
+
+def _told_by(match: re.Match[str], end: int) -> bool:
+    """Return whether what stands around words says that they are a street: a flat's number, or "lives on"."""
+    text = match.string
+    return (
+        match[0][0].isalpha()
+        or _UNIT_AHEAD.match(text, end) is not None
+        or _ENGLISH_CUE.search(text, max(0, match.start() - 60), match.start()) is not None
+    )
+
+
+def _is_street(words: list[str], weak: bool, told: bool) -> bool:
     capital = [word[0].isupper() or word[0].isdigit() for word in words]
     if all(capital):
         return True
     names = [word.casefold() for word in words[:-1]]
-    if weak or len(names) > 2 or any(name in _NOT_A_STREET for name in names):
+    if any(name in _NOT_A_STREET for name in names):
         return False
+    if told:
+        return True
+    if weak or len(names) > 3:
+        return False
+    if words[-1].casefold() in ("street", "road", "rd", "avenue", "ave", "lane", "boulevard", "blvd"):
+        # No other thing is called so; "drive", "court" and "close" are.
+        return True
     if all(capital[:-1]) or names[0][0].isdigit():
         return True
-    return len(names) == 1 or (len(names) == 2 and not all(name in COMMON_WORDS for name in names))
+    return len(names) == 1 or (len(names) <= 3 and not all(name in COMMON_WORDS for name in names))
 
 
 # Words that say what a part of an address is: they stay.

@@ -9,7 +9,7 @@ import json
 import os
 import secrets
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from persona.errors import UserError
@@ -98,6 +98,10 @@ class RedactionKey:
     def original(self, kind: str, stand_in: str) -> str | None:
         """Return what a stand-in stands for: letters and digits of it, without case; None when it is none."""
         return self._originals.get(kind, {}).get(stand_in)
+
+    def stand_ins(self, kind: str) -> Mapping[str, str]:
+        """Return every stand-in of a kind with what it stands for, both as they are compared."""
+        return self._originals.get(kind, {})
 
     def save(self) -> None:
         """Write the key, whole or not at all.

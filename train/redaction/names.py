@@ -19,7 +19,7 @@ from train.redaction.stand_ins import plain_stand_in
 
 _TOKEN = re.compile("(?:[^\\W_][\u0300-\u036f]*)+")
 _NEIGHBOURS = re.compile(r"[ \u00a0-]{1,2}|\. ")
-_TWO_CAPITALS = re.compile(r"[^\W\d_a-zа-я]\w*[ -][^\W\d_a-zа-я]")
+_TWO_CAPITALS = re.compile(r"(?<!\w)[^\W\d_a-zа-я]\w{0,60}[ -][^\W\d_a-zа-я]")
 _PARTICLE = re.compile(r"[ODLМДОЛodlдол]['’](?=\w\w)")
 _MAX_REMEMBERED = 200_000
 

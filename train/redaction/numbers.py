@@ -24,7 +24,22 @@ from train.redaction.stand_ins import phone_tail
 _REGIONS = ("US", "RU", "GB", "DE", "FR", "ES", "IT", "UA", "PL", "NL", "BR", "PT", "AT", "CH", "IN", "AU")
 
 _GAP = r"[ \u00a0\u2007\u2009\u202f]"
-_CARD = re.compile(rf"(?<![\w])(?<!\d[-.,])\d(?:(?:{_GAP}|-)?\d){{11,18}}(?![\w])(?!(?:{_GAP}|-)\d)")
+_CARD = re.compile(rf"(?<![\w])(?<!\d[-.,])\d(?:(?:{_GAP}|-)?\d){{11,18}}(?![\w/])(?!(?:{_GAP}|-)\d(?!\d?\s?/))")
+# Whatever follows: "4111 1111 1111 1111 500 rub".
+_IN_FOURS = re.compile(
+    rf"(?<![\w])(?<!\d[-.,])\d{{4}}({_GAP}{{1,2}}|[-.]|"
+    rf"{_GAP}?-{_GAP}?)\d{{4}}\1\d{{4}}\1\d{{4}}(?![\w])(?!\1\d{{3}}(?!\w))"
+)
+_MASKED = re.compile(
+    r"(?<![\w*•])\d{4}(?: ?-?\d{2})?[ -]?[*xXхХ•·]{2,4}(?:[ -]?[*xXхХ•·]{4}|"
+    r"[*xXхХ•·]{2,6})?[ -]?[*xXхХ•·]{0,2}[ -]?\d{4}(?!\w)"
+)
+# A card's last day and the number on its back.
+_BACK = re.compile(
+    r"[\s,;/|]{1,4}(?:(?:exp(?:iry|ires)?|valid|до|срок)\W{1,3})?(?:0[1-9]|"
+    r"1[0-2])\s?[/.-]\s?(?:20)?[23]\d[\s,;/|]{1,4}(\d{3,4})(?![\w/])"
+)
+_PIECE = re.compile(r"\d{13,19}(?=\D)")
 _FOURS = re.compile(r"\d{4}\D\d{4}\D\d{4}\D\d{4}|\d{4}\D\d{6}\D\d{5}|\d{4}\D\d{4}\D\d{4}\D\d{4}\D\d{3}")
 _CARD_CUE = re.compile(
     r"\b(?:card|visa|mastercard|amex|карт[аыуе]|картой|мир|karte|kreditkarte|tarjeta|carte|carta|cartão)\b", re.I
@@ -44,16 +59,21 @@ _IBAN_LENGTHS = {
 }  # fmt: skip
 _IBAN = re.compile(rf"(?<!\w)[A-Za-z]{{2}}{_GAP}?\d{{2}}(?:(?:{_GAP}|-)?[A-Za-z0-9]){{11,40}}")
 
+_EXT = (
+    rf",?{_GAP}{{0,2}}(?:then )?\(?(?:x|[Ee]xt(?:ension)?\.?|[Дд]об(?:авочный)?\.?|вн(?:утр(?:енний)?)?\.?|#)"
+    rf"{_GAP}?:?{_GAP}?\d{{1,6}}"
+)
 _PHONE = re.compile(
     rf"(?<![\w@#$€£₽№=&/])(?<!\d[.,:/-])(?:\+{_GAP}?|\(\+)?\(?\d"
     r"(?:[ \u00a0\u2007\u2009\u202f.\-‐‑–/()]{0,3}\d){4,21}"
-    rf"(?:{_GAP}?(?:x|ext\.?|доб\.?|вн\.?){_GAP}?\d{{1,6}})?(?!\w|[.,:/-]\d)"
+    rf"(?:{_EXT})?(?!\w|[.,:/-]\d)"
 )
-_EXTENSION = re.compile(rf"{_GAP}?(?:x|ext\.?|доб\.?|вн\.?){_GAP}?\d{{1,6}}\Z")
+_EXTENSION = re.compile(rf"{_EXT}\Z", re.I)
 _PART = re.compile(r"[^ \u00a0\u2007\u2009\u202f]+")
 _PHONE_CUE = re.compile(
     r"\b(?:phone|tel|tell?e?phone?|mobile?|mob|cell|call|ring|text|sms|dial|reach|number|whats ?app|numbers|phones|"
     r"viber|signal|"
+    r"городск\w*|домашн\w*|рабочий|билайн|мегафон|мтс|теле2|сбп|жэк|регистратур\w*|юмани|"
     r"fax|landline|contact|dial\w*|gave me|save|sim|emergenc\w*|тел|телефон\w*|номер\w*|номерок|моб\w*|звони\w*|"
     r"позвони\w*|набер\w+|набрать|перезвони\w*|"
     r"вотсап\w*|"
@@ -66,7 +86,9 @@ _PHONE_CUE = re.compile(
 _NO_PHONE_CUE = re.compile(
     r"(?:\b(?:order|parcel|package|shipment|delivery|invoice|ticket|tracking|track|isbn|issn|ean|upc|sku|ref|"
     r"reference|serial|build|version|timestamp|"
-    r"unix|epoch|id|uid|pid|case|booking|flight|item|article|part|page|pages|postal|zip|account|acct|"
+    r"unix|epoch|views|likes|population|просмотр\w*|счётчик\w*|id|uid|pid|(?<!in )case|booking|flight|item|article|"
+    r"part|page|"
+    r"pages|postal|zip|account|acct|бик|bik|кпп|огрн|окпо|"
     r"заказ\w*|сч[её]т\w*|накладн\w*|трек\w*|артикул\w*|билет\w*|рейс\w*|договор\w*|верси\w*|стр|заявк\w*|посылк\w*|"
     r"bestell\w*|rechnung\w*|sendung\w*|commande|facture|pedido|factura|ordine|fattura|encomenda)"
     r"|[№#])[\s.:#№=-]{0,4}(?:(?:number|no|nr|id|номер|numero|número|nummer)[\s.:#№=-]{0,4})?\Z",
@@ -75,33 +97,52 @@ _NO_PHONE_CUE = re.compile(
 _AMOUNT_AFTER = re.compile(
     r"\s?(?:[$€£₽¥%°]|(?:usd|eur|gbp|rub|руб\w*|р\b|тыс|млн|млрд|dollars?|euros?|pounds?|bucks|k\b|km|км|kg|кг|шт|"
     r"гр?\b|мл|м\b|"
-    r"people|users|views|likes|times|раз\b|человек|штук|просмотр\w*|лайк\w*|points?|очк\w*|votes|bytes|mb|gb|px|ms|"
+    r"m/s|м/с|hz|seconds?|секунд\w*|people|users|views|likes|times|раз\b|человек|штук|просмотр\w*|лайк\w*|points?|"
+    r"очк\w*|votes|bytes|mb|gb|px|ms|"
     r"мс))",
     re.I,
 )
 _DATE = re.compile(
     r"(?:(?:19|20)\d\d[-./]\d{1,2}[-./]\d{1,2}|\d{1,2}[-./]\d{1,2}[-./](?:19|20)?\d\d)"
     r"(?:[ T,-]{0,2}\d{1,2}(?:[:.\-]?\d\d){0,2})?|(?:19|20)\d\d\D{1,3}(?:19|20)\d\d|"
-    r"\d{1,2}[.]\d{2}\D{1,3}\d{1,2}[.]\d{2}|(?:19|20)\d{6}(?:[ _-]?\d{4,6})?"
+    r"\d{1,2}[.]\d{2}\D{1,3}\d{1,2}[.]\d{2}|(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:[0-2]\d|3[01])(?:[ _-]?\d{4,6})?"
 )
 _THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:([ .,\u00a0\u2009\u202f])\d{3})(?:\1\d{3})*(?:[.,]\d{1,2})?")
 _GROUPS = {
     # How people group numbers of North America, Russia, and what is left out of both at home.
-    (3, 3, 4), (1, 3, 3, 4), (1, 3, 3, 2, 2), (3, 3, 2, 2), (3, 2, 2), (1, 3, 7), (1, 3, 3, 2), (1, 3, 2, 2, 3),
+    (3, 3, 4), (4, 3, 3), (4, 6), (1, 3, 3, 4), (1, 3, 3, 2, 2), (3, 3, 2, 2), (3, 2, 2), (1, 3, 7), (1, 3, 3, 2),
+    (1, 3, 2, 2, 3),
     (1, 4, 2, 2, 2), (1, 4, 3, 3), (4, 2, 2, 2), (2, 4, 5), (2, 5, 4), (2, 4, 4), (5, 5), (3, 2, 2, 3), (5, 4), (3, 7),
 }  # fmt: skip
 
 
 def find_cards(text: str, found: Found) -> None:
     """Find card numbers: of 13 to 19 digits, which pass Luhn's check or are written in fours."""
-    for match in _CARD.finditer(text):
+    for match in _IN_FOURS.finditer(text):
         digits = compact(match[0])
+        if digits.isascii() and (digits[0] in "23456" or luhn.is_valid(digits)) and len(set(digits)) > 1:
+            _add_card(text, match, found)
+    for match in _MASKED.finditer(text):
+        if sum(map(str.isdigit, match[0])) >= 8:
+            found.add(match.start(), match.end(), "card")
+    for run in _CARD.finditer(text):
+        digits = compact(run[0])
         if not digits.isascii() or len(set(digits)) < 2:
             continue
+        # "4111111111111111 07/31": what follows a whole number is its date.
+        match = _PIECE.match(text, run.start(), run.end()) or run
+        digits = compact(match[0])
         grouped = _FOURS.fullmatch(match[0]) is not None
         before = text[max(0, match.start() - 40) : match.start()].rpartition("\n")[2]
         if _is_card(digits, grouped, before):
-            found.add(match.start(), match.end(), "card")
+            _add_card(text, match, found)
+
+
+def _add_card(text: str, match: re.Match[str], found: Found) -> None:
+    found.add(match.start(), match.end(), "card")
+    back = _BACK.match(text, match.end())
+    if back:
+        found.add(*back.span(1), "secret")
 
 
 def _is_card(digits: str, grouped: bool, before: str) -> bool:
@@ -134,6 +175,8 @@ def _iban_end(match: re.Match[str]) -> int | None:
         return None
     for length in (known, *range(34, 14, -1)):
         end = _end_of(match[0], length)
+        if length != known and not match[0][:2].isupper():
+            continue
         if end is None or text[match.start() + end : match.start() + end + 1].isalnum():
             continue
         value = compact(match[0][:end])
@@ -203,11 +246,17 @@ def _is_phone(text: str, start: int, end: int) -> bool:
         return False
     if value.lstrip("(").startswith("+"):
         return len(digits) >= 8 or (cue and len(digits) >= 7)
-    if _DATE.fullmatch(value) or (len(digits) == 13 and isbn.is_valid(digits)):
+    if (_DATE.fullmatch(value) and not (cue and _is_no_day(value))) or (len(digits) == 13 and isbn.is_valid(digits)):
         return False
     if digits.startswith("00"):
         return len(digits) >= 10 and digits[2] != "0"
     return _is_national(value, digits, cue)
+
+
+def _is_no_day(value: str) -> bool:
+    """Return whether three pairs of digits cannot be a day, month and year in any order that people use."""
+    pairs = [int(one) for one in re.findall(r"\d+", value)]
+    return len(pairs) == 3 and (not 1 <= min(pairs[:2]) <= 12 or max(pairs[:2]) > 31 or 45 <= pairs[2] < 60)
 
 
 def _is_national(value: str, digits: str, cue: bool) -> bool:
@@ -215,7 +264,7 @@ def _is_national(value: str, digits: str, cue: bool) -> bool:
     groups = tuple(map(len, re.findall(r"\d+", value)))
     if _THOUSANDS.fullmatch(value) and not (cue and len(digits) >= 9):
         return len(digits) == 9 and " " in value and value[0] in "26789" and not value.endswith("00")
-    if cue and 7 <= len(digits) <= 13:
+    if cue and (7 <= len(digits) <= 13 or groups == (2, 2, 2)):
         return True
     if len(groups) == 2 and "." in value and digits[0] != "0":
         return False
@@ -225,7 +274,7 @@ def _is_national(value: str, digits: str, cue: bool) -> bool:
         return _is_valid_somewhere(digits)
     if digits[0] == "0":
         return 9 <= len(digits) <= 12 and not value.startswith("0.")
-    if "/" in value:
+    if "/" in value and groups != (3, 3, 4):
         # "15327/15327" is a part of a whole.
         return False
     if len(digits) == 11 and digits[0] in "78":
@@ -295,19 +344,28 @@ _ID_CUE = re.compile(
     r"nummer)\w*|"
     r"steueridentifikationsnummer|personalausweis\w*|reisepass\w*|ausweis\w*|sozialversicherungs\w*|dni|nif|nie|cpf|"
     r"cnpj|rg|bsn|"
-    r"codice fiscale|nino|national insurance|ni number|nhs|driver'?s? licen[cs]e|driving licen[cs]e|водительск\w+|"
+    r"codice fiscale|nino|national insurance|ni number|nhs|driver'?s? licen[cs]e|licen[cs]e (?:no|number)|dl|ву|прав|"
+    r"driving licen[cs]e|водительск\w+|"
     r"права|полис\w*|омс|"
     r"свидетельств\w+|passaporte?o?|pasaporte|passeport|carta d'identità|carte d'identité|sécurité sociale|"
+    r"green card|alien|student id|employee id|стс|птс|ss|visa number|id|uscis|personnummer|cedula|cédula|curp|nric|"
     r"id card|identity card|national id|aadhaar|pesel|medicare|удостоверени\w+)\b",
     re.I,
 )
 # Groups with a digit in each, and letters alone only at both ends.
 _ID_VALUE = re.compile(
-    r"(?<!\w)(?:[A-Za-zА-Яа-я]{1,3}[ -]?)?\d\w{0,14}(?:[ \u00a0/-]{1,2}(?:№ ?|N )?(?:\d\w{0,14}|[A-Z]{1,2}(?!\w))){0,6}"
-    r"|(?<!\w)[A-Z][A-Z0-9]{7,10}(?!\w)"
+    r"(?<!\w)(?:[A-Za-z]{1,3}[ -]?|[А-ЯЁа-яё]{1,2}[ -]?)?\d\w{0,19}"
+    r"(?:[ \u00a0/-]{1,2}(?:№ ?|N )?(?:\d\w{0,14}|[A-ZА-ЯЁ]{1,2}(?!\w))){0,6}"
+    r"|(?<!\w)(?=[A-Z]{0,9}\d)[A-Z][A-Z0-9]{7,19}(?!\w)"
+)
+_ID_BEFORE = re.compile(
+    r"(?<![\w.,-])(?P<value>\d[\d -]{7,14}\d)\s{0,2}[-–—(,]?\s{0,2}(?:это |is |мой |my |the )*"
+    r"(?:снилс|инн|паспорт|ssn|passport|nino|полис)(?!\w)",
+    re.I,
 )
 _PLATE_CUE = re.compile(
-    r"\b(?:plate|plates|license plate|licence plate|number plate|reg(?:istration)?|госномер\w*|гос\.? ?номер\w*|"
+    r"\b(?:plate|plates|tags|car reg|номера|тачк\w|машин\w+|авто|license plate|licence plate|number plate|"
+    r"reg(?:istration)?|госномер\w*|гос\.? ?номер\w*|"
     r"номер\w* (?:машин\w+|авто\w*)|"
     r"kennzeichen|matrícula|matricula|targa|immatriculation|plaque|placa)\b",
     re.I,
@@ -315,7 +373,8 @@ _PLATE_CUE = re.compile(
 _PLATE = re.compile(
     r"(?<![\w])(?:[АВЕКМНОРСТУХавекмнорстух] ?\d{3} ?[АВЕКМНОРСТУХавекмнорстух]{2} ?\d{2,3}|"
     r"[A-ZÄÖÜ]{1,3}[- ][A-Z]{1,2}[- ]?\d{1,4}[EH]?|[A-Z]{2}\d{2} ?[A-Z]{3}|[A-Z]{2}[- ]?\d{3}[- ]?[A-Z]{2}|"
-    r"\d{4}[- ]?[A-Z]{3}|[A-Z]{3}[- ]?\d{3,4}|\d[A-Z]{3}\d{3}|\d{3}[- ]?[A-Z]{3})(?![\w])"
+    r"[АВЕКМНОРСТУХ] ?\d{3} ?[АВЕКМНОРСТУХ]{2}|\d{4}[- ]?[A-Z]{3}|[A-Z]{3}[- ]?\d{3,4}|\d[A-Z]{3}\d{3}|"
+    r"\d{3}[- ]?[A-Z]{3})(?![\w])"
 )
 
 
@@ -335,12 +394,26 @@ def find_ids(text: str, found: Found) -> None:
     for match in _NIR.finditer(text):
         if nir.is_valid(compact(match[0]).upper()):
             found.add(match.start(), match.end(), "id")
+    for match in _ID_BEFORE.finditer(text):
+        found.add(*match.span("value"), "id")
     for cues, pattern, kind in ((_ID_CUE, _ID_VALUE, "id"), (_PLATE_CUE, _PLATE, "plate")):
         for cue in cues.finditer(text):
             line_end = text.find("\n", cue.end(), cue.end() + 60)
             value = pattern.search(text, cue.end(), min(cue.end() + 60, len(text)) if line_end < 0 else line_end)
-            if value and (kind == "plate" or sum(map(str.isdigit, value[0])) >= 5) and not _DATE.fullmatch(value[0]):
+            if value and (kind == "plate" or _is_id(value[0], cue[0])) and not _DATE.fullmatch(value[0]):
                 found.add(value.start(), value.end(), kind)
+
+
+def _is_id(value: str, cue: str) -> bool:
+    digits = sum(map(str.isdigit, value))
+    if cue.casefold() in ("id", "ss"):
+        # Everything has an id, and few of them are a person's.
+        return digits >= 8 and value.replace("-", "").isdigit() and cue.casefold() == "ss"
+    if "pas" in cue.casefold() and len(value) == 9 and value.isalnum() and digits:
+        return True
+    if cue.casefold().startswith("полис") and digits < 8:
+        return False
+    return digits >= 5 or (digits >= 2 and len(value) >= 8 and value.isalnum() and value.isupper())
 
 
 def find_tax_ids(text: str, found: Found) -> None:

@@ -8,20 +8,15 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 
+from train.redaction.accounts import find_accounts, find_registered
 from train.redaction.addresses import address_stand_in, find_addresses, find_locations
+from train.redaction.codes import CODE_WORDS, find_codes
 from train.redaction.key import RedactionKey
 from train.redaction.name_forms import fold
 from train.redaction.names import KnownPerson, Names
 from train.redaction.numbers import find_cards, find_ibans, find_ids, find_phones, find_tax_ids, phone_parts
-from train.redaction.secrets import (
-    CODE_WORDS,
-    PASSWORD_WORDS,
-    SEED_WORDS,
-    find_codes,
-    find_passwords,
-    find_seeds,
-    find_tokens,
-)
+from train.redaction.passwords import PASSWORD_WORDS, find_behind_emails, find_passwords
+from train.redaction.secrets import SEED_WORDS, find_seeds, find_tokens
 from train.redaction.spans import ALL_KINDS, Found, Span, compact
 from train.redaction.stand_ins import (
     card_stand_in,
@@ -34,12 +29,19 @@ from train.redaction.stand_ins import (
     plain_stand_in,
     same_shape,
 )
-from train.redaction.web import find_addresses_of_machines, find_emails, find_links, find_wallets
+from train.redaction.web import (
+    SPOKEN_WORDS,
+    find_addresses_of_machines,
+    find_emails,
+    find_links,
+    find_spoken_emails,
+    find_wallets,
+)
 
 _DIGITS = re.compile(r"\d")
 _LONG = re.compile(r"[A-Za-z0-9+/_=.:-]{16}")
 _WORDS = re.compile(r"[^\W_]+")
-_CUES = PASSWORD_WORDS | CODE_WORDS | SEED_WORDS
+_CUES = PASSWORD_WORDS | CODE_WORDS | SEED_WORDS | SPOKEN_WORDS
 _COMPACT = ("card", "iban", "id", "phone", "wallet")
 _EXACT = frozenset({"link", "secret"})
 """Kinds whose values differ by case and signs."""
@@ -97,15 +99,15 @@ class Redactor:
         digits = len(_DIGITS.findall(text)) if _DIGITS.search(text) else 0
         long = _LONG.search(text)
         cues = not _CUES.isdisjoint(words)
-        marks = "@" in text or "/" in text or ":" in text or "at)" in text or "at]" in text
+        marks = "собака" in text or "@" in text or "/" in text or ":" in text or "at)" in text or "at]" in text
         if not (named or digits or long or cues or marks):
             return []
         found = Found(text)
-        if long or marks:
+        if long or marks or (cues and not SPOKEN_WORDS.isdisjoint(words)):
             self._find_web(text, found, bool(long))
         if digits:
             self._find_numbers(text, found, digits)
-        if cues or "code" in text or "код" in text:
+        if cues or "code" in text or "код" in text or "p/w" in text or "p: " in text:
             self._find_secrets(text, found, words, digits)
         structured = [span for span in found if span.kind in self._kinds and not self._is_stand_in(span)]
         if not named or self._names is None:
@@ -150,10 +152,15 @@ class Redactor:
             find_tokens(text, found)
         if "@" in text or "at)" in text or "at]" in text:
             find_emails(text, found)
+            find_behind_emails(text, found)
+        if "собак" in text or " dot " in text or "at)" in text or "at]" in text or " @ " in text:
+            find_spoken_emails(text, found)
         if text.count(":") >= 2 or text.count("-") >= 5:
             find_addresses_of_machines(text, found)
 
     def _find_numbers(self, text: str, found: Found, digits: int) -> None:
+        if digits >= 6:
+            find_accounts(text, found)
         if digits >= 8:
             find_ibans(text, found)
             find_cards(text, found)
@@ -162,22 +169,27 @@ class Redactor:
             find_locations(text, found)
         if digits >= 4 and text.count(".") >= 3:
             find_addresses_of_machines(text, found)
-        if digits >= 3:
+        if not (text.islower() and text.isascii()):
+            find_registered(text, found)
+        if digits >= 2 or "pas" in text.casefold():
             find_ids(text, found)
         find_addresses(text, found)
         if digits >= 5:
             find_phones(text, found)
 
     def _find_secrets(self, text: str, found: Found, words: list[str], digits: int) -> None:
-        if not PASSWORD_WORDS.isdisjoint(words) or ("mot" in words and "passe" in words):
+        if not PASSWORD_WORDS.isdisjoint(words) or "p/w" in text or "p:" in text:
             find_passwords(text, found)
         if not SEED_WORDS.isdisjoint(words):
             find_seeds(text, found)
-        if digits >= 3:
+        if digits >= 2 or "guard" in words:
             find_codes(text, found)
 
     def _is_stand_in(self, span: Span) -> bool:
         key, value = self._key, span.value
+        if span.kind == "secret" and len(value) < 5:
+            # There are so few that most would be some other's stand-in before long.
+            return False
         known = compact(value)
         own = {"link": value, "secret": value, "ip": value.casefold(), "email": email_key(value)}.get(span.kind, known)
         if key.is_stand_in(span.kind, own):

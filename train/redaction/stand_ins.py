@@ -133,6 +133,9 @@ def card_stand_in(key: RedactionKey, value: str) -> str:
     known = compact(value)
 
     def make(draws: Draws) -> str:
+        if not known.isdecimal():
+            # What a receipt has blanked out stays so.
+            return known[:1] + "".join(same_shape(char, draws) if char.isdigit() else char for char in known[1:])
         drawn = known[:1] + same_shape(known[1:-1], draws)
         return drawn + str((int(luhn.calc_check_digit(drawn)) + 1 + draws.below(9)) % 10)
 

@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+from itertools import pairwise
 
 from stdnum import bitcoin
 
@@ -13,6 +14,18 @@ _EMAIL = re.compile(
     r"(?<![\w.+%&'*/=?^{|}~-])[\w.+%&'*/=?^{|}~-]{1,64}(?: ?\[at\] ?| ?\(at\) ?|@)"
     r"(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.){1,6}(?:[^\W\d_]{2,24}|xn--[a-z0-9-]{2,50})(?![\w@])"
 )
+# Spelled against machines that collect them: "anna [at] example dot org", "анна собака почта точка ру".
+_AT = r"(?:\s?[\[({<]\s?(?:at|собака|собачка|ат|@)\s?[\])}>]\s?|\s?(?:собака|собачка)\s?|\s@\s)"
+_DOT = r"(?:\s?[\[({<]\s?(?:dot|точка|\.)\s?[\])}>]\s?|\s(?:dot|точка)\s|\.)"
+_SPOKEN_DOT = r"(?:\s?[\[({<]\s?dot\s?[\])}>]\s?|\sdot\s)"
+_SPOKEN = re.compile(
+    rf"(?<![\w.+%-])[A-Za-z0-9_](?:[\w.+-]{{0,40}}?(?:{_SPOKEN_DOT}[\w+-]{{1,30}}?){{0,2}}){_AT}"
+    rf"[^\W_][\w-]{{0,40}}?(?:{_DOT}[^\W_][\w-]{{0,30}}?){{0,3}}{_DOT}[^\W\d_]{{2,24}}(?![\w@])|"
+    rf"(?<![\w.+%-])[A-Za-z0-9_][\w.+-]{{0,40}}\sat\s[^\W_][\w-]{{0,40}}?"
+    rf"(?:{_SPOKEN_DOT}[^\W_][\w-]{{0,30}}?){{0,3}}{_SPOKEN_DOT}[^\W\d_]{{2,24}}(?![\w@])",
+    re.I,
+)
+SPOKEN_WORDS = frozenset({"dot", "собака", "собачка"})
 _LINK = re.compile(
     r"(?:(?<![\w])(?:[a-z][a-z0-9+.-]{1,20})://|(?<![\w@.-])www\.|(?<![\w@./-])(?=[a-z0-9.-]{1,80}\.[a-z]{2,10}/))"
     r"[^\s<>\"'`«»“”]{3,4000}",
@@ -29,13 +42,30 @@ _INVITING = {
     "signal.group", "signal.me", "facebook.com", "fb.com", "m.me", "instagram.com", "vk.com", "ok.ru", "linkedin.com",
     "twitter.com", "x.com", "tiktok.com", "paypal.me", "revolut.me", "calendly.com", "maps.app.goo.gl", "goo.gl",
     "bit.ly", "tinyurl.com", "clck.ru", "vk.cc", "telemost.yandex.ru", "notion.so", "figma.com", "pastebin.com",
+    "t.co", "is.gd", "ow.ly", "rb.gy", "cutt.ly", "surl.li", "u.to", "miro.com", "loom.com", "canva.com", "forms.gle",
+    "salutejazz.ru", "jazz.sber.ru", "webex.com", "gofile.io", "file.io", "mega.nz",
+    "transfer.sh", "docs.yandex.ru", "forms.yandex.ru", "forms.office.com", "sharepoint.com", "trello.com",
+    "airtable.com",
     "line.me", "snapchat.com", "venmo.com", "cash.app", "monzo.me", "splitwise.com", "airbnb.com", "strava.com",
 }  # fmt: skip
+# Where everybody sees the same under a link; what is tracked is whoever shared it.
+_PUBLIC = (
+    "youtube.com",
+    "youtu.be",
+    "open.spotify.com",
+    "wikipedia.org",
+    "news.ycombinator.com",
+    "imdb.com",
+    "amazon.com",
+    "kinopoisk.ru",
+)
+_PUBLIC_NAMES = frozenset("v t id q list index page p start item tbm hl gl lang".split())
 _HOSTS = tuple(f".{host}" for host in _INVITING)
 # Words of a path that stay: they say what a link is and not whose.
 _PATH_WORDS = frozenset(
     """in p s j u d c r a joinchat invite join addstickers channel channels channels group groups profile profiles user
     users people company posts post status reel reels tv stories photo photos video videos watch wall club id document
+    meetup-join
     spreadsheets presentation file files folder folders drive edit view open share shared wc my meeting meet room www o
     e l pub jobs feed explore login reset verify confirm account accounts activate auth unsubscribe download maps place
     dir search article articles news blog wiki en ru de fr es it html htm php index""".split()
@@ -44,6 +74,7 @@ _TOKEN = re.compile(
     r"(?=[^/]*\d)(?=[^/]*[A-Za-z])[A-Za-z0-9_=+.~-]{16,}|[A-Za-z0-9_=-]{24,}|[0-9a-f-]{32,36}|\d{9,}", re.I
 )
 _WORDS = re.compile(r"[-_.+]")
+_NUMBERED = re.compile(r"[a-z]{2,20}(?:-[a-z]{2,20}){0,8}-\d{4,10}|[a-z]{3,20}\d{0,4}(?:\.[a-z]{2,5})?")
 
 _IPV4 = re.compile(r"(?<![\w.-])(?<!\bv )(?:\d{1,3}\.){3}\d{1,3}(?![\w-]|\.\d)")
 _IPV6 = re.compile(
@@ -73,6 +104,12 @@ def find_emails(text: str, found: Found) -> None:
         while text[start] in "'*/=?^{|}~.%&-" and start < match.end() - 5:
             start += 1
         found.add(start, match.end(), "email")
+
+
+def find_spoken_emails(text: str, found: Found) -> None:
+    """Find e-mail addresses whose signs are spelled out: "anna at example dot org"."""
+    for match in _SPOKEN.finditer(text):
+        found.add(match.start(), match.end(), "email")
 
 
 def find_links(text: str, found: Found) -> None:
@@ -105,13 +142,14 @@ def _private_parts(link: str) -> list[tuple[int, int]]:
         parts.append((begin, path))
     query = min((at for at in (link.find(mark, path) for mark in "?#") if at >= 0), default=len(link))
     inviting = host in _INVITING or host.endswith(_HOSTS)
+    public = host.endswith(_PUBLIC)
     at = path
     for segment in link[path:query].split("/"):
-        if segment and _is_private(segment, inviting):
+        if segment and _is_private(segment, inviting=inviting, public=public):
             parts.append((at, at + len(segment)))
         at += len(segment) + 1
     if query < len(link) - 1:
-        parts.extend(_values(link, query))
+        parts.extend(_values(link, query, public=public))
     return parts
 
 
@@ -127,24 +165,38 @@ def _is_private_host(host: str) -> bool:
         return False
 
 
-def _is_private(segment: str, inviting: bool) -> bool:
-    if segment.casefold() in _PATH_WORDS:
+def _is_private(segment: str, *, inviting: bool, public: bool) -> bool:
+    if segment.casefold() in _PATH_WORDS or public:
         return False
     if inviting:
         return True
     if sum(len(word) > 2 and word.isalpha() for word in _WORDS.split(segment)) > 1:
         # A headline, with its number.
         return False
-    return _TOKEN.fullmatch(segment) is not None
+    if _NUMBERED.fullmatch(segment):
+        return False
+    return _TOKEN.fullmatch(segment) is not None or _is_mixed(segment)
 
 
-def _values(link: str, query: int) -> list[tuple[int, int]]:
+def _is_mixed(segment: str) -> bool:
+    """Return whether a part of a path is letters of both cases and digits in no order, as titles are not."""
+    changes = sum(a.isalnum() and b.isalnum() and _sort(a) != _sort(b) for a, b in pairwise(segment))
+    return len(segment) >= 9 and changes >= 4 and any(map(str.isdigit, segment)) and any(map(str.isupper, segment))
+
+
+def _sort(char: str) -> int:
+    return 0 if char.isdigit() else 1 if char.isupper() else 2
+
+
+def _values(link: str, query: int, *, public: bool) -> list[tuple[int, int]]:
     """Return where the values of a query or fragment lie; the names of parameters stay."""
     parts = []
     at = query + 1
     for piece in re.split(r"[&;#?]", link[at:]):
         name, equals, value = piece.partition("=")
-        if equals and value.isalpha() and (len(value) <= 5 or value in COMMON_WORDS):
+        if public and (name in _PUBLIC_NAMES or not equals):
+            pass
+        elif equals and value.isalpha() and (len(value) <= 5 or value in COMMON_WORDS):
             # "lang=en", "usp=sharing" say nothing of anybody.
             pass
         elif equals and value:
