@@ -63,13 +63,17 @@ def serve(
         _stop_with_whoever_started_us()
     llamacpp = LlamaCpp(roster.personas.values(), folder, context=context, slots=slots, threads=threads)
 
+    roster.switch(roster.personas, roster.broken | llamacpp.broken)
+    if not roster.personas:
+        raise next(iter(llamacpp.broken.values()))
+
     def ready() -> None:
         url = f"http://{host}:{bound.getsockname()[1]}/v1"
         names = ", ".join(roster.personas)
         print(f"Greenroom is ready at {url} with {names}.", flush=True)
 
     try:
-        run(PersonaLayer(llamacpp, roster), bound, ready)
+        run(PersonaLayer(llamacpp, roster, engine=llamacpp), bound, ready)
     finally:
         llamacpp.close()
 
@@ -88,7 +92,7 @@ def _serve_vllm(
     bound.close()
     command = vllm.command(list(roster.personas.values()), data, host=host, port=port, context=context, slots=slots)
     print(f"Starting vLLM; ready at http://{host}:{port}/v1 when it says so (about a minute).", flush=True)
-    os.execve(command[0], command, vllm.environment(folders))
+    os.execve(command[0], command, vllm.environment(folders, data))
 
 
 def _stop_with_whoever_started_us() -> None:

@@ -40,3 +40,9 @@ class RequestError(Exception):
     def response(self) -> Response:
         """The envelope as an HTTP response."""
         return Response(self.body(), self.status, media_type="application/json")
+
+
+def no_such_persona(model: str, more: str = "") -> RequestError:
+    """The error for a `model` that nobody answers to."""
+    message = f"The persona {model[:80]!r} does not exist.{more}"
+    return RequestError(message, param="model", code="model_not_found", status=404)

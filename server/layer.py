@@ -8,6 +8,7 @@ a streamed token costs nothing here. Every other route of the engine is out of r
 
 from __future__ import annotations
 
+import asyncio
 import os
 from datetime import datetime
 from pathlib import Path
@@ -20,9 +21,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from persona.card import Persona
 from persona.template import TURN_END
 from server.conversation import Clock, turns
+from server.engines import Engine
 from server.envelope import RequestError
 from server.parameters import VLLM_ONLY, checked
 from server.roster import Roster
+from server.watch import follow
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
 FOLDERS_VARIABLE = "GREENROOM_PERSONAS"
@@ -76,9 +79,12 @@ def rewritten(
 class PersonaLayer:
     """The middleware. Give it a roster; without one it is inside vLLM, and reads the folders it was told."""
 
-    def __init__(self, app: ASGIApp, roster: Roster | None = None, clock: Clock = datetime.now) -> None:
+    def __init__(
+        self, app: ASGIApp, roster: Roster | None = None, clock: Clock = datetime.now, engine: Engine | None = None
+    ) -> None:
         self.app = app
         self.clock = clock
+        self.engine = engine
         self.engine_only: frozenset[str] = frozenset()
         if roster is None:
             roster = Roster(Path(folder) for folder in os.environ[FOLDERS_VARIABLE].split(os.pathsep))
@@ -88,7 +94,7 @@ class PersonaLayer:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or pass it on rewritten."""
         if scope["type"] == "lifespan":
-            await self.app(scope, receive, send)
+            await self._lifespan(scope, receive, send)
             return
         if scope["type"] != "http":
             return  # no websockets: closing the scope unanswered refuses the handshake
@@ -107,11 +113,22 @@ class PersonaLayer:
             response = error.response()
         await response(scope, receive, send)
 
+    async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Follow the personas' folders for as long as the engine lives."""
+        if self.engine is None:
+            from server.engines.vllm_inside import Vllm
+
+            self.engine = Vllm(scope["app"].state)
+        following = asyncio.create_task(follow(self.roster, self.engine))
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            following.cancel()
+
     def _models(self, scope: Scope, path: str) -> Response:
-        listed = [self.roster.entry(persona) for persona in self.roster.personas.values()]
         if path == MODELS:
             _require_method(scope, "GET")
-            return JSONResponse({"object": "list", "data": listed})
+            return JSONResponse(self.roster.listing())
         if path.startswith(f"{MODELS}/"):
             _require_method(scope, "GET")
             return JSONResponse(self.roster.entry(self.roster.find(path.removeprefix(f"{MODELS}/"))))
@@ -121,7 +138,9 @@ class PersonaLayer:
         body = await _read_body(receive)
         if body is None:
             return  # the client left before it had said everything
-        _, request = rewritten(body, self.roster, self.engine_only, self.clock)
+        persona, request = rewritten(body, self.roster, self.engine_only, self.clock)
+        if self.engine is not None:
+            request["model"] = self.engine.model(persona.id)
         encoded = msgspec.json.encode(request)
         headers = [(k, v) for k, v in scope["headers"] if k not in (b"content-length", b"content-type")]
         headers += [(b"content-length", b"%d" % len(encoded)), (b"content-type", b"application/json")]

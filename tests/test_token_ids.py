@@ -64,9 +64,9 @@ def roster() -> Roster:
 
 def llamacpp_ids(engine: LlamaCpp, messages: Any, speaker: str | None) -> list[int]:
     """What llama.cpp makes of these turns, asked over its own socket."""
-    (server,) = engine._servers.values()
-    transport = httpx.HTTPTransport(uds=server.listening_address.removeprefix("unix://"))
-    headers = {"authorization": f"Bearer {engine._key}"}
+    base = engine.served[MILO].base
+    transport = httpx.HTTPTransport(uds=base.server.listening_address.removeprefix("unix://"))
+    headers = {"authorization": f"Bearer {base.key}"}
     with httpx.Client(transport=transport, base_url="http://llamacpp", headers=headers) as client:
         body: dict[str, Any] = {"messages": messages, "add_generation_prompt": speaker is not None}
         if speaker is not None:

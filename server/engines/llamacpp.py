@@ -1,8 +1,7 @@
 """llama.cpp in this process, through `xllamacpp`: the engine that works wherever pip does.
 
 llama.cpp's own server does the work: slots, batching, prompt cache, sampling, OpenAI's response format. Requests
-reach it by a function call and tokens come back by a callback, so there is no second HTTP hop. Its own HTTP
-listener cannot be turned off; it is bound to a socket file in a folder that only this user can enter, behind a key.
+reach it by a function call and tokens come back by a callback, so there is no second HTTP hop.
 
 Which adapter answers is part of the request (`lora`), added here from the persona's id and from nothing else.
 """
@@ -11,9 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import secrets
-import tempfile
 import threading
 from collections.abc import AsyncIterator, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -26,12 +22,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from persona.bases import gguf_path
 from persona.card import Persona
 from persona.errors import UserError
-from persona.gguf_lora import cached_gguf
-from persona.paths import adapter_cache_dir
-from persona.template import template_source
+from server.engines.llamacpp_load import MODEL_ALIAS, Loader
 from server.envelope import RequestError
 
 log = logging.getLogger("greenroom")
@@ -40,7 +33,7 @@ MAX_WAITING = 64
 """Requests under way or waiting for a slot; each holds a thread that sleeps in C++."""
 # llama.cpp writes its own model name into every answer. It is made to write this, and the persona's id is put in
 # its place byte for byte: inside a JSON string a quote is escaped, so nothing a model says can look like it.
-_MODEL_MARK = b'"model":"greenroom-persona"'
+_MODEL_MARK = b'"model":"%s"' % MODEL_ALIAS.encode()
 # Where OpenAI's or vLLM's word for a parameter differs from llama.cpp's.
 _RENAMED = {"repetition_penalty": "repeat_penalty"}
 _END = object()
@@ -54,70 +47,40 @@ class LlamaCpp:
     ) -> None:
         """Load the base models that `personas` need, once each, with all their adapters.
 
+        Who can be asked is in `served`, what is wrong with the others in `broken`, both by the persona's id.
+
         Args:
             personas: who will be asked for.
             data: the private folder: base models are read from it, converted adapters kept in it.
             context: tokens that all slots share, for each base.
             slots: requests answered at the same time; more wait.
             threads: for computing; 0 takes the cores this process may use.
-
-        Raises:
-            UserError: a base model is missing, or an adapter does not belong to it.
         """
-        self._sockets = tempfile.TemporaryDirectory(prefix="greenroom-")
-        self._key = secrets.token_urlsafe(32)
-        self._threads = threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else threads
         self._workers = ThreadPoolExecutor(MAX_WAITING, thread_name_prefix="llamacpp")
-        self._servers: dict[str, xllamacpp.Server] = {}
-        self._adapters: dict[str, list[dict[str, float]]] = {}
-        self._base_of: dict[str, str] = {}
-        by_base: dict[str, list[Persona]] = {}
-        for persona in personas:
-            by_base.setdefault(persona.card.base, []).append(persona)
-        for base, sharing in by_base.items():
-            self._servers[base] = self._load(base, sharing, data, context, slots)
+        self._loader = Loader(data, context=context, slots=slots, threads=threads)
+        self.served, self.broken = self._loader.load(personas, {})
+        self._updating = asyncio.Lock()
 
-    def _load(self, base: str, personas: list[Persona], data: Path, context: int, slots: int) -> xllamacpp.Server:
-        model = gguf_path(base, data)
-        loras: list[xllamacpp.CommonAdapterLoraInfo] = []
-        for persona in personas:
-            self._base_of[persona.id] = base
-            self._adapters[persona.id] = []
-            if persona.adapter is not None:
-                path = cached_gguf(persona.adapter, model, adapter_cache_dir(data))
-                self._adapters[persona.id] = [{"id": len(loras), "scale": 1.0}]
-                loras.append(xllamacpp.CommonAdapterLoraInfo(str(path), 1.0))
-        params = xllamacpp.CommonParams()
-        params.model.path = str(model)
-        params.model_alias = {"greenroom-persona"}
-        params.lora_adapters = loras
-        params.lora_init_without_apply = True
-        params.chat_template = template_source()
-        # The reply is text: no search for tool calls or reasoning in it.
-        params.force_pure_content_parser = True
-        params.reasoning_format = xllamacpp.common_reasoning_format.COMMON_REASONING_FORMAT_NONE
-        params.n_ctx, params.n_parallel, params.kv_unified = context, slots, True
-        params.cache_ram_mib = 256
-        params.warmup = False
-        params.verbosity = 0
-        if self._threads:
-            params.cpuparams.n_threads = params.cpuparams_batch.n_threads = self._threads
-        params.hostnames = [str(Path(self._sockets.name) / f"{len(self._servers)}.sock")]
-        params.api_keys = [self._key]
-        params.ui = params.endpoint_slots = params.endpoint_props = False
-        params.offline = True
-        try:
-            return xllamacpp.Server(params)
-        except RuntimeError as error:
-            raise UserError(
-                f"llama.cpp could not load {model}.", "Is it a whole GGUF file? `greenroom doctor` checks it."
-            ) from error
+    async def update(self, personas: Iterable[Persona]) -> dict[str, UserError]:
+        """Serve `personas` from now on (see `server.engines.Engine`).
+
+        llama.cpp takes its adapters when a server is made, so a base whose adapters changed gets a second server on
+        the same mapped weights. New requests go to it; the old one closes when its last request ends and lets go.
+        """
+        async with self._updating:
+            served, self.broken = await asyncio.to_thread(self._loader.load, list(personas), self.served)
+            self.served = served
+            return self.broken
+
+    def model(self, persona_id: str) -> str:
+        """The persona's id: which adapter that is, is looked up here."""
+        return persona_id
 
     def close(self) -> None:
         """Stop the engine and free its memory."""
         self._workers.shutdown(wait=False, cancel_futures=True)
-        self._servers.clear()
-        self._sockets.cleanup()
+        self.served = {}
+        self._loader.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one ASGI request."""
@@ -150,12 +113,16 @@ class LlamaCpp:
     async def _chat(self, body: bytes, http: Request) -> Response:
         request: dict[str, Any] = msgspec.json.decode(body)
         persona_id: str = request["model"]
-        server = self._servers[self._base_of[persona_id]]
+        served = self.served.get(persona_id)
+        if served is None:  # its folder was removed since the layer looked
+            raise RequestError(
+                f"The persona {persona_id!r} does not exist.", param="model", code="model_not_found", status=404
+            )
         for name, theirs in _RENAMED.items():
             if name in request:
                 request[theirs] = request.pop(name)
-        request["lora"] = self._adapters[persona_id]
-        call = _Call(server, request, persona_id, self._workers)
+        request["lora"] = served.lora
+        call = _Call(served.base.server, request, persona_id, self._workers)
         first = await call.first(http)
         if first is None:
             raise ClientDisconnect

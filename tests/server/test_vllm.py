@@ -78,7 +78,7 @@ def test_the_command_says_what_each_adapter_is(models_only: Path, base_weights: 
     command = vllm.command(personas, models_only, host="127.0.0.1", port=1, context=512, slots=2)
     assert sum('"name":"milo"' in word for word in command) == 1
     assert command[command.index("--middleware") + 1] == "server.layer.PersonaLayer"
-    environment = vllm.environment([SAMPLE_CAST])
+    environment = vllm.environment([SAMPLE_CAST], models_only)
     assert environment["VLLM_NO_USAGE_STATS"] == environment["HF_HUB_OFFLINE"] == "1"
 
 
