@@ -26,6 +26,7 @@ from server.envelope import RequestError
 from server.parameters import VLLM_ONLY, checked
 from server.roster import Roster
 from server.watch import follow
+from server.window import DROPPED_HEADER, fit
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
 FOLDERS_VARIABLE = "GREENROOM_PERSONAS"
@@ -140,7 +141,10 @@ class PersonaLayer:
             return  # the client left before it had said everything
         persona, request = rewritten(body, self.roster, self.engine_only, self.clock)
         if self.engine is not None:
+            dropped = await fit(request, persona, self.engine)
             request["model"] = self.engine.model(persona.id)
+            if dropped:
+                send = _with_header(send, DROPPED_HEADER, b"%d" % dropped)
         encoded = msgspec.json.encode(request)
         headers = [(k, v) for k, v in scope["headers"] if k not in (b"content-length", b"content-type")]
         headers += [(b"content-length", b"%d" % len(encoded)), (b"content-type", b"application/json")]
@@ -150,6 +154,15 @@ class PersonaLayer:
             return pending.pop() if pending else await receive()
 
         await self.app({**scope, "headers": headers}, replay, send)
+
+
+def _with_header(send: Send, name: bytes, value: bytes) -> Send:
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message["headers"], (name, value)]}
+        await send(message)
+
+    return sending
 
 
 def _require_method(scope: Scope, method: str) -> None:

@@ -29,3 +29,11 @@ class Engine(Protocol):
     def model(self, persona_id: str) -> str:
         """What the engine calls a persona: the `model` of the requests that it is given."""
         ...
+
+    def context(self, persona_id: str) -> int:
+        """Tokens that a prompt and its reply may have together."""
+        ...
+
+    async def count(self, persona_id: str, prompt: str) -> int:
+        """Tokens of `prompt`, a rendered one, by the engine's own tokenizer; special tokens count as what they are."""
+        ...

@@ -24,8 +24,8 @@ from starlette.types import Receive, Scope, Send
 
 from persona.card import Persona
 from persona.errors import UserError
-from server.engines.llamacpp_load import MODEL_ALIAS, Loader
-from server.envelope import RequestError
+from server.engines.llamacpp_load import MODEL_ALIAS, LoadedBase, Loader, Served
+from server.envelope import RequestError, no_such_persona
 
 log = logging.getLogger("greenroom")
 
@@ -76,6 +76,23 @@ class LlamaCpp:
         """The persona's id: which adapter that is, is looked up here."""
         return persona_id
 
+    def context(self, persona_id: str) -> int:
+        """Tokens of a conversation with its reply: all slots' together, since any of them may take it all."""
+        return self._base(persona_id).context
+
+    async def count(self, persona_id: str, prompt: str) -> int:
+        """Tokens of a rendered prompt."""
+        return await asyncio.to_thread(self._base(persona_id).tokens, prompt)
+
+    def _base(self, persona_id: str) -> LoadedBase:
+        return self._asked(persona_id).base
+
+    def _asked(self, persona_id: str) -> Served:
+        served = self.served.get(persona_id)
+        if served is None:  # its folder was removed since the layer looked
+            raise no_such_persona(persona_id)
+        return served
+
     def close(self) -> None:
         """Stop the engine and free its memory."""
         self._workers.shutdown(wait=False, cancel_futures=True)
@@ -113,11 +130,7 @@ class LlamaCpp:
     async def _chat(self, body: bytes, http: Request) -> Response:
         request: dict[str, Any] = msgspec.json.decode(body)
         persona_id: str = request["model"]
-        served = self.served.get(persona_id)
-        if served is None:  # its folder was removed since the layer looked
-            raise RequestError(
-                f"The persona {persona_id!r} does not exist.", param="model", code="model_not_found", status=404
-            )
+        served = self._asked(persona_id)
         for name, theirs in _RENAMED.items():
             if name in request:
                 request[theirs] = request.pop(name)

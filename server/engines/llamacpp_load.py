@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import httpx
 import msgspec
 import xllamacpp
 
@@ -38,12 +39,34 @@ class LoadedBase(msgspec.Struct, frozen=True):
         model: the GGUF file of its base.
         loras: the adapters it was made with, in llama.cpp's numbering.
         key: what its socket asks for.
+        context: tokens that one conversation and its reply may have: what was asked for, at most what the model was
+            trained on.
     """
 
     server: xllamacpp.Server
     model: Path
     loras: tuple[Path, ...]
     key: str
+    context: int
+
+    def tokens(self, prompt: str) -> int:
+        """The number of tokens in `prompt`, special ones included."""
+        asked = {"content": prompt, "add_special": True, "parse_special": True}
+        with _over_socket(self.server, self.key) as client:
+            answer = client.post("/tokenize", json=asked)
+        return len(msgspec.json.decode(answer.content, type=_Tokens).tokens)
+
+
+class _Tokens(msgspec.Struct):
+    tokens: list[int]
+
+
+def _over_socket(server: xllamacpp.Server, key: str) -> httpx.Client:
+    """For what llama.cpp does not offer as a function."""
+    transport = httpx.HTTPTransport(uds=server.listening_address.removeprefix("unix://"))
+    return httpx.Client(
+        transport=transport, base_url="http://llamacpp", headers={"authorization": f"Bearer {key}"}, timeout=60
+    )
 
 
 class Served(msgspec.Struct, frozen=True):
@@ -123,7 +146,10 @@ class Loader:
     def _base(self, model: Path, loras: list[Path], running: LoadedBase | None) -> LoadedBase:
         if running is not None and running.loras == tuple(loras):
             return running
-        return LoadedBase(self._server(model, loras), model, tuple(loras), self._key)
+        server = self._server(model, loras)
+        with _over_socket(server, self._key) as client:
+            trained_on = client.get("/v1/models").json()["data"][0]["meta"]["n_ctx_train"]
+        return LoadedBase(server, model, tuple(loras), self._key, min(self._context, trained_on))
 
     def _without_refused(
         self, model: Path, sharing: list[tuple[Persona, Path | None]], running: LoadedBase | None

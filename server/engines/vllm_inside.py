@@ -26,6 +26,7 @@ class Vllm:
         self._ids: dict[str, str] = {}
         self._stale: set[str] = set()
         self._plain: list[str] = [base.name for base in self._models.base_model_paths]
+        self._tokenizer = self._models.renderer.get_tokenizer()
         theirs = self._models.model_name
 
         def model_name(lora_request: Any = None) -> str:
@@ -37,6 +38,15 @@ class Vllm:
     def model(self, persona_id: str) -> str:
         """The name of the version of the persona's adapter that is served now."""
         return self._names.get(persona_id, persona_id)
+
+    def context(self, persona_id: str) -> int:
+        """What `--context` was, or less where the model was trained on less."""
+        return int(self._models.model_config.max_model_len)
+
+    async def count(self, persona_id: str, prompt: str) -> int:
+        """Tokens of a rendered prompt, by the tokenizer that vLLM uses itself."""
+        ids = await asyncio.to_thread(self._tokenizer.encode, prompt, add_special_tokens=False)
+        return len(ids)
 
     async def update(self, personas: Iterable[Persona]) -> dict[str, UserError]:
         """Serve `personas` from now on (see `server.engines.Engine`)."""
