@@ -1,32 +1,40 @@
 """The persona layer: ASGI middleware that turns a persona into what an engine understands.
 
 It stands in front of an engine that speaks OpenAI: around the embedded one, or inside the vLLM process
-(`--middleware server.layer.PersonaLayer`). It answers the list of models itself, rewrites the body of a chat
-request (who speaks, whose reply to open, the persona's sampling), and lets the response through untouched, so that
-a streamed token costs nothing here. Every other route of the engine is out of reach.
+(`--middleware server.layer.PersonaLayer`). It rewrites the body of a request for a reply (who speaks, whose reply to
+open, the persona's sampling) and lets the response through untouched, so that a streamed token costs next to nothing
+here. Whatever else can be asked it answers itself, and every other route of the engine is out of reach.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import httpx
 import msgspec
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from persona.card import Persona
 from persona.template import TURN_END
+from server.completions import completion, fit_prompt
 from server.conversation import Clock, turns
 from server.engines import Engine
 from server.envelope import RequestError
+from server.metrics import CONTENT_TYPE, Measured, Metrics
+from server.openapi import description, page
 from server.parameters import VLLM_ONLY, checked
 from server.roster import Roster
 from server.watch import follow
 from server.window import DROPPED_HEADER, fit
+
+log = logging.getLogger("greenroom")
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
 FOLDERS_VARIABLE = "GREENROOM_PERSONAS"
@@ -35,19 +43,16 @@ itself and passes it nothing."""
 
 CHAT = "/v1/chat/completions"
 MODELS = "/v1/models"
-# Read-only routes of the engine that say nothing about anybody's messages.
-ENGINE_ROUTES = frozenset({"/health", "/metrics"})
+COMPLETIONS = "/v1/completions"
+REPLIES = frozenset({CHAT, COMPLETIONS})
+READABLE = frozenset({MODELS, "/health", "/metrics", "/openapi.json", "/docs"})
 
 
-def rewritten(
-    body: bytes, roster: Roster, engine_only: frozenset[str] = frozenset(), clock: Clock = datetime.now
-) -> tuple[Persona, dict[str, Any]]:
-    """The persona that a chat request asks for, and the request as the engine is given it.
-
-    `engine_only` is what the engine understands beyond `server.parameters.SUPPORTED`; `clock` is for context turns.
+def parsed(body: bytes) -> dict[str, Any]:
+    """The JSON object that `body` is.
 
     Raises:
-        RequestError: the body is not a chat request that can be answered.
+        RequestError: it is none.
     """
     try:
         request = msgspec.json.decode(body)
@@ -57,6 +62,19 @@ def rewritten(
         raise RequestError("The body is nested too deeply.") from error
     if not isinstance(request, dict):
         raise RequestError("The body must be a JSON object.")
+    return request
+
+
+def rewritten(
+    request: Mapping[str, Any], roster: Roster, engine_only: frozenset[str] = frozenset(), clock: Clock = datetime.now
+) -> tuple[Persona, dict[str, Any]]:
+    """The persona that a chat request asks for, and the request as the engine is given it.
+
+    `engine_only` is what the engine understands beyond `server.parameters.SUPPORTED`; `clock` is for context turns.
+
+    Raises:
+        RequestError: it is not a chat request that can be answered.
+    """
     persona = roster.find(request.get("model"))
     parameters = checked(request, engine_only)
     said = turns(request.get("messages"), persona, roster.speakers, clock)
@@ -86,6 +104,7 @@ class PersonaLayer:
         self.app = app
         self.clock = clock
         self.engine = engine
+        self.metrics = Metrics()
         self.engine_only: frozenset[str] = frozenset()
         if roster is None:
             roster = Roster(Path(folder) for folder in os.environ[FOLDERS_VARIABLE].split(os.pathsep))
@@ -99,20 +118,40 @@ class PersonaLayer:
             return
         if scope["type"] != "http":
             return  # no websockets: closing the scope unanswered refuses the handshake
-        path: str = scope["path"]
         try:
-            if path == CHAT:
-                _require_method(scope, "POST")
-                await self._chat(scope, receive, send)
-                return
-            if path in ENGINE_ROUTES:
-                _require_method(scope, "GET")
-                await self.app(scope, receive, send)
-                return
-            response = self._models(scope, path)
+            response = await self._answer(scope, receive, send)
         except RequestError as error:
             response = error.response()
-        await response(scope, receive, send)
+        if response is not None:
+            await response(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> Response | None:
+        """The response to send, or None where the engine has sent it (or nobody is there to read it)."""
+        path: str = scope["path"]
+        if path in REPLIES:
+            _require_method(scope, "POST")
+            await self._reply(scope, receive, send)
+            return None
+        if path == "/v1/embeddings":
+            _require_method(scope, "POST")
+            raise RequestError("Personas write text; they have no embeddings.", param="model", code="unsupported")
+        if path not in READABLE and not path.startswith(f"{MODELS}/"):
+            raise RequestError(f"There is no {path} here; try {MODELS} or {CHAT}.", code="not_found", status=404)
+        _require_method(scope, "GET")
+        if path == "/health":
+            await self.app(scope, receive, send)
+            return None
+        if path == "/metrics":
+            return Response(self.metrics.page(), media_type=CONTENT_TYPE)
+        if path == "/openapi.json":
+            return JSONResponse(description())
+        if path == "/docs":
+            return HTMLResponse(
+                page(), headers={"content-security-policy": "default-src 'none'; style-src 'unsafe-inline'"}
+            )
+        if path == MODELS:
+            return JSONResponse(self.roster.listing())
+        return JSONResponse(self.roster.entry(self.roster.find(path.removeprefix(f"{MODELS}/"))))
 
     async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Follow the personas' folders for as long as the engine lives."""
@@ -126,25 +165,40 @@ class PersonaLayer:
         finally:
             following.cancel()
 
-    def _models(self, scope: Scope, path: str) -> Response:
-        if path == MODELS:
-            _require_method(scope, "GET")
-            return JSONResponse(self.roster.listing())
-        if path.startswith(f"{MODELS}/"):
-            _require_method(scope, "GET")
-            return JSONResponse(self.roster.entry(self.roster.find(path.removeprefix(f"{MODELS}/"))))
-        raise RequestError(f"There is no {path} here; try {MODELS} or {CHAT}.", code="not_found", status=404)
-
-    async def _chat(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _reply(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = await _read_body(receive)
         if body is None:
             return  # the client left before it had said everything
-        persona, request = rewritten(body, self.roster, self.engine_only, self.clock)
-        if self.engine is not None:
-            dropped = await fit(request, persona, self.engine)
-            request["model"] = self.engine.model(persona.id)
-            if dropped:
-                send = _with_header(send, DROPPED_HEADER, b"%d" % dropped)
+        asked = parsed(body)
+        if scope["path"] == CHAT:
+            persona, request = rewritten(asked, self.roster, self.engine_only, self.clock)
+        else:
+            persona, request = completion(asked, self.roster, self.engine_only)
+        usage_wanted = _usage_wanted(request)
+        with Measured(self.metrics, persona.id, send, usage_wanted=usage_wanted) as measured:
+            try:
+                forward = await self._fitted(request, persona, measured.send)
+                await self._forward(request, scope, receive, forward)
+            except RequestError as error:
+                await error.response()(scope, receive, measured.send)
+
+    async def _fitted(self, request: dict[str, Any], persona: Persona, send: Send) -> Send:
+        """Make `request` fit the engine's context and name its persona as the engine does; where to send the reply."""
+        if self.engine is None:
+            return send
+        try:
+            if "prompt" in request:
+                await fit_prompt(request, persona, self.engine)
+                dropped = 0
+            else:
+                dropped = await fit(request, persona, self.engine)
+        except httpx.HTTPError as error:
+            log.exception("the engine does not count")
+            raise RequestError("The engine failed; the endpoint's log says more.", status=500) from error
+        request["model"] = self.engine.model(persona.id)
+        return _with_header(send, DROPPED_HEADER, b"%d" % dropped) if dropped else send
+
+    async def _forward(self, request: dict[str, Any], scope: Scope, receive: Receive, send: Send) -> None:
         encoded = msgspec.json.encode(request)
         headers = [(k, v) for k, v in scope["headers"] if k not in (b"content-length", b"content-type")]
         headers += [(b"content-length", b"%d" % len(encoded)), (b"content-type", b"application/json")]
@@ -154,6 +208,15 @@ class PersonaLayer:
             return pending.pop() if pending else await receive()
 
         await self.app({**scope, "headers": headers}, replay, send)
+
+
+def _usage_wanted(request: dict[str, Any]) -> bool:
+    """Whether the client asked for a stream's usage. The engine is always asked: it is counted."""
+    if not request.get("stream"):
+        return True
+    options = request.get("stream_options", {})
+    request["stream_options"] = {"include_usage": True}
+    return bool(options.get("include_usage"))
 
 
 def _with_header(send: Send, name: bytes, value: bytes) -> Send:
@@ -168,7 +231,12 @@ def _with_header(send: Send, name: bytes, value: bytes) -> Send:
 def _require_method(scope: Scope, method: str) -> None:
     allowed = (method, "HEAD") if method == "GET" else (method,)
     if scope["method"] not in allowed:
-        raise RequestError(f"{scope['path']} takes {method}.", code="method_not_allowed", status=405)
+        raise RequestError(
+            f"{scope['path']} takes {method}.",
+            code="method_not_allowed",
+            status=405,
+            headers={"allow": ", ".join(allowed)},
+        )
 
 
 async def _read_body(receive: Receive) -> bytes | None:

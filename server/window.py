@@ -33,6 +33,11 @@ def room_for_reply(max_tokens: int | None, context: int) -> int:
     return min(max_tokens, context // 2)
 
 
+def reply_that_fits(tokens: int, context: int) -> int:
+    """Tokens that a prompt of `tokens` leaves of the context."""
+    return context - tokens - _SPARE
+
+
 async def fit(request: dict[str, Any], persona: Persona, engine: Engine) -> int:
     """Leave turns out of `request["messages"]` until it fits, and come back with how many were.
 
@@ -51,7 +56,7 @@ async def fit(request: dict[str, Any], persona: Persona, engine: Engine) -> int:
     kept, tokens = await newest_that_fit(turns, persona.speaker, context - room - _SPARE, count)
     request["messages"] = kept
     if "max_tokens" in request:
-        request["max_tokens"] = min(request["max_tokens"], max(room, context - tokens - _SPARE))
+        request["max_tokens"] = min(request["max_tokens"], max(room, reply_that_fits(tokens, context)))
     return len(turns) - len(kept)
 
 

@@ -20,7 +20,7 @@ from persona.names import neutralise
 from persona.template import render
 from server.conversation import turns
 from server.engines.llamacpp import LlamaCpp
-from server.layer import rewritten
+from server.layer import parsed, rewritten
 from server.roster import Roster
 from tests.endpoints import ROOT, SAMPLE_CAST
 from train.dataset import Options, write_dataset
@@ -119,7 +119,7 @@ def test_the_context_turn_of_training_and_of_a_request(engine: LlamaCpp, base_we
         for name, text in said[:-1]
     ]
     body = json.dumps({"model": "milo", "messages": messages}).encode()
-    _, request = rewritten(body, roster, clock=lambda: datetime(2026, 3, 3, 21, 59))
+    _, request = rewritten(parsed(body), roster, clock=lambda: datetime(2026, 3, 3, 21, 59))
     reply = {"role": card.speaker, "content": said[-1][1]}
 
     row, _ = prepare([line] * 2, base_weights, tmp_path)

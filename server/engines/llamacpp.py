@@ -11,13 +11,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import xllamacpp
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
@@ -38,9 +37,12 @@ _MODEL_MARK = b'"model":"%s"' % MODEL_ALIAS.encode()
 _RENAMED = {"repetition_penalty": "repeat_penalty"}
 _END = object()
 
+_Answer = Callable[[bytes, Callable[[bytes], bool]], Any]
+"""A server's function that answers a request through a callback, and returns when it has. It holds its server."""
+
 
 class LlamaCpp:
-    """The engine as an ASGI app: `POST /v1/chat/completions` and `GET /health`."""
+    """The engine as an ASGI app: `POST /v1/chat/completions`, `POST /v1/completions` and `GET /health`."""
 
     def __init__(
         self, personas: Iterable[Persona], data: Path, *, context: int = 8192, slots: int = 4, threads: int = 0
@@ -107,9 +109,9 @@ class LlamaCpp:
         request = Request(scope, receive)
         if scope["path"] == "/health":
             response: Response = JSONResponse({"status": "ok"})
-        elif scope["path"] == "/v1/chat/completions":
+        elif scope["path"] in ("/v1/chat/completions", "/v1/completions"):
             try:
-                response = await self._chat(await request.body(), request)
+                response = await self._reply(await request.body(), request)
             except RequestError as error:
                 response = error.response()
             except ClientDisconnect:
@@ -127,7 +129,7 @@ class LlamaCpp:
             if kind == "lifespan.shutdown":
                 return
 
-    async def _chat(self, body: bytes, http: Request) -> Response:
+    async def _reply(self, body: bytes, http: Request) -> Response:
         request: dict[str, Any] = msgspec.json.decode(body)
         persona_id: str = request["model"]
         served = self._asked(persona_id)
@@ -135,7 +137,9 @@ class LlamaCpp:
             if name in request:
                 request[theirs] = request.pop(name)
         request["lora"] = served.lora
-        call = _Call(served.base.server, request, persona_id, self._workers)
+        server = served.base.server
+        answer = server.handle_completions if "prompt" in request else server.handle_chat_completions
+        call = _Call(answer, request, persona_id, self._workers)
         first = await call.first(http)
         if first is None:
             raise ClientDisconnect
@@ -150,20 +154,18 @@ class LlamaCpp:
 class _Call:
     """One request under way in llama.cpp: chunks go from its thread to the event loop through a queue."""
 
-    def __init__(
-        self, server: xllamacpp.Server, request: dict[str, Any], persona_id: str, workers: ThreadPoolExecutor
-    ) -> None:
+    def __init__(self, answer: _Answer, request: dict[str, Any], persona_id: str, workers: ThreadPoolExecutor) -> None:
         self._loop = asyncio.get_running_loop()
         self._chunks: asyncio.Queue[bytes | object] = asyncio.Queue()
         self._left = threading.Event()
         self._name = b'"model":' + msgspec.json.encode(persona_id)
-        workers.submit(self._run, server, msgspec.json.encode(request))
+        workers.submit(self._run, answer, msgspec.json.encode(request))
 
-    def _run(self, server: xllamacpp.Server, body: bytes) -> None:
+    def _run(self, answer: _Answer, body: bytes) -> None:
         """In a worker thread: blocks until the reply is whole or nobody wants it any more."""
         if not self._left.is_set():
             try:
-                server.handle_chat_completions(body, self._arrived)
+                answer(body, self._arrived)
             except ValueError as error:
                 # What llama.cpp finds wrong before it starts is thrown, not called back.
                 self._put(RequestError(str(error)).body())
@@ -174,7 +176,8 @@ class _Call:
 
     def _arrived(self, chunk: bytes) -> bool:
         """Called by llama.cpp with each chunk; True tells it to stop and free the slot."""
-        self._put(chunk)
+        if chunk != b"null":  # how a stream of a raw prompt begins
+            self._put(chunk)
         return self._left.is_set()
 
     def _put(self, chunk: bytes | object) -> None:
