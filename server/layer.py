@@ -18,15 +18,17 @@ from typing import Any
 
 import httpx
 import msgspec
+from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from persona.card import Persona
 from persona.template import TURN_END
+from server.access import SETTINGS_VARIABLE, Access, Caller, Settings
 from server.completions import completion, fit_prompt
 from server.conversation import Clock, turns
 from server.engines import Engine
-from server.envelope import RequestError
+from server.envelope import RequestError, no_such_persona
 from server.metrics import CONTENT_TYPE, Measured, Metrics
 from server.openapi import description, page
 from server.parameters import VLLM_ONLY, checked
@@ -37,6 +39,8 @@ from server.window import DROPPED_HEADER, fit
 log = logging.getLogger("greenroom")
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
+BODY_SECONDS = 60
+"""How long a client may take to say what it wants; it takes one of the endpoint's places meanwhile."""
 FOLDERS_VARIABLE = "GREENROOM_PERSONAS"
 """Environment variable with the persona folders, joined by the platform's path separator: vLLM makes the layer
 itself and passes it nothing."""
@@ -99,7 +103,12 @@ class PersonaLayer:
     """The middleware. Give it a roster; without one it is inside vLLM, and reads the folders it was told."""
 
     def __init__(
-        self, app: ASGIApp, roster: Roster | None = None, clock: Clock = datetime.now, engine: Engine | None = None
+        self,
+        app: ASGIApp,
+        roster: Roster | None = None,
+        clock: Clock = datetime.now,
+        engine: Engine | None = None,
+        access: Settings | None = None,
     ) -> None:
         self.app = app
         self.clock = clock
@@ -109,7 +118,18 @@ class PersonaLayer:
         if roster is None:
             roster = Roster(Path(folder) for folder in os.environ[FOLDERS_VARIABLE].split(os.pathsep))
             self.engine_only = VLLM_ONLY
+            access = msgspec.json.decode(os.environ[SETTINGS_VARIABLE], type=Settings)
         self.roster = roster
+        self.access = Access(access or Settings())
+        self._entrance: ASGIApp = self._http
+        if self.access.settings.cors:
+            self._entrance = CORSMiddleware(
+                self._http,
+                allow_origins=self.access.settings.cors,
+                allow_methods=["GET", "POST"],
+                allow_headers=["*"],
+                expose_headers=[DROPPED_HEADER.decode(), "retry-after"],
+            )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or pass it on rewritten."""
@@ -118,6 +138,9 @@ class PersonaLayer:
             return
         if scope["type"] != "http":
             return  # no websockets: closing the scope unanswered refuses the handshake
+        await self._entrance(scope, receive, send)
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             response = await self._answer(scope, receive, send)
         except RequestError as error:
@@ -128,9 +151,11 @@ class PersonaLayer:
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> Response | None:
         """The response to send, or None where the engine has sent it (or nobody is there to read it)."""
         path: str = scope["path"]
+        caller = self.access.caller(scope)
         if path in REPLIES:
             _require_method(scope, "POST")
-            await self._reply(scope, receive, send)
+            with self.access.admitted(caller):
+                await self._reply(caller, scope, receive, send)
             return None
         if path == "/v1/embeddings":
             _require_method(scope, "POST")
@@ -142,6 +167,8 @@ class PersonaLayer:
             await self.app(scope, receive, send)
             return None
         if path == "/metrics":
+            if caller.limited:
+                raise _not_for(caller, "the metrics of all personas")
             return Response(self.metrics.page(), media_type=CONTENT_TYPE)
         if path == "/openapi.json":
             return JSONResponse(description())
@@ -150,8 +177,10 @@ class PersonaLayer:
                 page(), headers={"content-security-policy": "default-src 'none'; style-src 'unsafe-inline'"}
             )
         if path == MODELS:
-            return JSONResponse(self.roster.listing())
-        return JSONResponse(self.roster.entry(self.roster.find(path.removeprefix(f"{MODELS}/"))))
+            return JSONResponse(self.roster.listing(caller.may_ask))
+        model = path.removeprefix(f"{MODELS}/")
+        self._require_persona(caller, model)
+        return JSONResponse(self.roster.entry(self.roster.find(model)))
 
     async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Follow the personas' folders for as long as the engine lives."""
@@ -165,11 +194,25 @@ class PersonaLayer:
         finally:
             following.cancel()
 
-    async def _reply(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body = await _read_body(receive)
+    def _require_persona(self, caller: Caller, model: Any) -> None:
+        # Before it is looked up: a key with a list of its own does not learn who else there is.
+        if not caller.limited:
+            return
+        if not isinstance(model, str) or not caller.may_ask(model):
+            raise _not_for(caller, f"{model[:80]!r}" if isinstance(model, str) else "that")
+        if model not in self.roster.personas and model not in self.roster.broken:
+            raise no_such_persona(model)
+
+    async def _reply(self, caller: Caller, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                body = await _read_body(receive)
+        except TimeoutError:
+            raise RequestError(f"The body did not arrive within {BODY_SECONDS} s.", status=408) from None
         if body is None:
             return  # the client left before it had said everything
         asked = parsed(body)
+        self._require_persona(caller, asked.get("model"))
         if scope["path"] == CHAT:
             persona, request = rewritten(asked, self.roster, self.engine_only, self.clock)
         else:
@@ -226,6 +269,12 @@ def _with_header(send: Send, name: bytes, value: bytes) -> Send:
         await send(message)
 
     return sending
+
+
+def _not_for(caller: Caller, what: str) -> RequestError:
+    return RequestError(
+        f"The key {caller.name!r} may not ask for {what}.", param="model", code="persona_not_allowed", status=403
+    )
 
 
 def _require_method(scope: Scope, method: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -72,11 +72,15 @@ class Roster:
         names = [p.speaker for p in self.personas.values()] + [p.interlocutor for p in self.personas.values()]
         self.speakers = {speaker_key(name): name for name in names}
 
-    def listing(self) -> dict[str, Any]:
-        """The body of `/v1/models`: the personas, and under `greenroom` the broken ones, each with the reason."""
-        listed: dict[str, Any] = {"object": "list", "data": [self.entry(one) for one in self.personas.values()]}
-        if self.broken:
-            broken = [{"id": id_, "reason": _reason(error)} for id_, error in sorted(self.broken.items())]
+    def listing(self, shown: Callable[[str], bool]) -> dict[str, Any]:
+        """The body of `/v1/models`: the personas, and under `greenroom` the broken ones, each with the reason.
+
+        Only those whose id is `shown`.
+        """
+        data = [self.entry(persona) for id_, persona in self.personas.items() if shown(id_)]
+        listed: dict[str, Any] = {"object": "list", "data": data}
+        broken = [{"id": id_, "reason": _reason(error)} for id_, error in sorted(self.broken.items()) if shown(id_)]
+        if broken:
             listed["greenroom"] = {"broken": broken}
         return listed
 

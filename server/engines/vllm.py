@@ -22,6 +22,7 @@ from persona.errors import UserError
 from persona.gguf_lora import fingerprint, read_config
 from persona.paths import adapter_cache_dir, make_private_dir
 from persona.template import TEMPLATE_PATH
+from server.access import SETTINGS_VARIABLE, Settings
 from server.layer import FOLDERS_VARIABLE
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -101,6 +102,8 @@ def command(personas: list[Persona], data: Path, *, host: str, port: int, contex
         # Sampling comes from the persona's card, not from a file beside the base model.
         "--generation-config", "vllm",
         "--disable-uvicorn-access-log", "--disable-fastapi-docs",
+        # vLLM lets pages of every origin in unless it is told otherwise; the layer sees to that.
+        "--allowed-origins", "[]",
     ]  # fmt: skip
     if adapters:
         highest = max(read_config(adapter).r for adapter in adapters.values())
@@ -117,12 +120,13 @@ def command(personas: list[Persona], data: Path, *, host: str, port: int, contex
     return arguments
 
 
-def environment(folders: list[Path], data: Path) -> dict[str, str]:
-    """The environment for `command`: the layer's folders, and nothing told to anybody."""
+def environment(folders: list[Path], data: Path, access: Settings) -> dict[str, str]:
+    """The environment for `command`: the layer's folders and guard, and nothing told to anybody."""
     path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     return {
         **os.environ,
         FOLDERS_VARIABLE: os.pathsep.join(str(folder.resolve()) for folder in folders),
+        SETTINGS_VARIABLE: msgspec.json.encode(access).decode(),
         "GREENROOM_DATA": str(data.resolve()),
         "PYTHONPATH": path,
         "VLLM_NO_USAGE_STATS": "1",

@@ -12,6 +12,7 @@ import pytest
 
 from persona.card import Card, load_personas, write_card
 from persona.errors import UserError
+from server.access import Settings
 from server.engines import vllm
 from tests.endpoints import SAMPLE_CAST
 
@@ -80,7 +81,7 @@ def test_the_command_says_what_each_adapter_is(models_only: Path, base_weights: 
     command = vllm.command(personas, models_only, host="127.0.0.1", port=1, context=512, slots=2)
     assert sum('"name":"milo"' in word for word in command) == 1
     assert command[command.index("--middleware") + 1] == "server.layer.PersonaLayer"
-    environment = vllm.environment([SAMPLE_CAST], models_only)
+    environment = vllm.environment([SAMPLE_CAST], models_only, Settings())
     assert environment["VLLM_NO_USAGE_STATS"] == environment["HF_HUB_OFFLINE"] == "1"
 
 
