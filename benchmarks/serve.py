@@ -55,11 +55,11 @@ def over_http(url: str, model: str, tokens: int) -> tuple[float, float]:
 
 def bare(engine: LlamaCpp, persona: Persona, tokens: int) -> tuple[float, float]:
     """The same from llama.cpp's own server object, called in this process: the floor."""
-    (server,) = engine._servers.values()
+    served = engine.served[persona.id]
     body = {
         "messages": [{"role": persona.interlocutor, "content": QUESTION}],
         "chat_template_kwargs": {"speaker": persona.speaker},
-        "lora": engine._adapters[persona.id],
+        "lora": served.lora,
         "max_tokens": tokens,
         "ignore_eos": True,
         "stream": True,
@@ -74,7 +74,7 @@ def bare(engine: LlamaCpp, persona: Persona, tokens: int) -> tuple[float, float]
         return False
 
     started = time.perf_counter()
-    server.handle_chat_completions(json.dumps(body).encode(), arrived)
+    served.base.server.handle_chat_completions(json.dumps(body).encode(), arrived)
     return stamps[0] - started, (len(stamps) - 1) / (stamps[-1] - stamps[0])
 
 

@@ -37,8 +37,12 @@ NOTHING_ASKED: Mapping[str, tuple[Any, ...]] = {
 }
 
 
-def checked(request: Mapping[str, Any], engine_only: frozenset[str] = frozenset()) -> dict[str, Any]:
-    """The parameters of `request` that an engine is given; `model` and `messages` are the caller's to treat.
+def checked(
+    request: Mapping[str, Any],
+    engine_only: frozenset[str] = frozenset(),
+    own: tuple[str, ...] = ("model", "messages"),
+) -> dict[str, Any]:
+    """The parameters of `request` that an engine is given; those in `own` are the caller's to treat.
 
     A parameter that is null counts as not sent. `engine_only` is what this engine has beyond `SUPPORTED`.
 
@@ -53,7 +57,7 @@ def checked(request: Mapping[str, Any], engine_only: frozenset[str] = frozenset(
         elif name in SUPPORTED or name in engine_only:
             if value is not None:
                 passed[name] = value
-        elif name not in ACCEPTED and name not in ("model", "messages"):
+        elif name not in ACCEPTED and name not in own:
             raise RequestError(f"Unrecognized request argument: {name}.", param=name, code="unknown_parameter")
     _check_types(passed)
     if "max_completion_tokens" in passed:
@@ -61,7 +65,7 @@ def checked(request: Mapping[str, Any], engine_only: frozenset[str] = frozenset(
     return passed
 
 
-_NUMBERS = {
+NUMBERS = {
     # name: (kind, least, most); None is open. Ranges are OpenAI's, or the engines' where OpenAI has none.
     "temperature": (float, 0, 2), "top_p": (float, 0, 1), "min_p": (float, 0, 1),
     "presence_penalty": (float, -2, 2), "frequency_penalty": (float, -2, 2),
@@ -69,21 +73,21 @@ _NUMBERS = {
     "max_tokens": (int, 1, None), "max_completion_tokens": (int, 1, None), "min_tokens": (int, 0, None),
     "top_k": (int, -1, None), "top_logprobs": (int, 0, 20),
 }  # fmt: skip
-_BOOLEANS = ("stream", "logprobs", "ignore_eos")
+BOOLEANS = ("stream", "logprobs", "ignore_eos")
 
 
 def _check_types(parameters: Mapping[str, Any]) -> None:
     """Refuse wrong types and ranges here, in one voice, before an engine sees them."""
     for name, value in parameters.items():
-        if name in _NUMBERS:
-            kind, least, most = _NUMBERS[name]
+        if name in NUMBERS:
+            kind, least, most = NUMBERS[name]
             numeric = isinstance(value, int if kind is int else (int, float)) and not isinstance(value, bool)
             # NaN is not in any range, and an infinite one is refused by it where there is an end.
             if not numeric or not (least <= value and (most is None or value <= most)):
                 limits = f"from {least} to {most}" if most is not None else f"of at least {least}"
                 what = "an integer" if kind is int else "a number"
                 raise RequestError(f"`{name}` must be {what} {limits}.", param=name, code="invalid_value")
-        elif name in _BOOLEANS and not isinstance(value, bool):
+        elif name in BOOLEANS and not isinstance(value, bool):
             raise RequestError(f"`{name}` must be true or false.", param=name, code="invalid_type")
     stop = parameters.get("stop", [])
     if not isinstance(stop, str) and not (

@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from persona.card import Persona, load_personas
+from persona.card import CARD_NAME, Persona, load_persona
 from persona.errors import UserError
 from server.conversation import speaker_key
-from server.envelope import RequestError
+from server.envelope import RequestError, no_such_persona
 
 log = logging.getLogger("greenroom")
+
+_FOLDERS_OF_A_PATH = re.compile(r"[^\s:]*[/\\](?:[^/\\:\n]*[/\\])*")
+
+
+def _reason(error: UserError) -> str:
+    """The error for a client: files by name, not by where they lie on this machine."""
+    return _FOLDERS_OF_A_PATH.sub("", str(error))
 
 
 class Roster:
     """The personas that an endpoint serves.
 
     Attributes:
+        folders: where they lie.
         personas: each by id, in the order they are listed.
+        broken: what is wrong with each that cannot be served, by id.
         speakers: every name the personas know, by `speaker_key`.
     """
 
@@ -30,23 +40,49 @@ class Roster:
         Raises:
             UserError: not one persona in any of them.
         """
-        self.personas: dict[str, Persona] = {}
-        looked_in: list[str] = []
-        for folder in folders:
-            looked_in.append(str(folder))
-            found, broken = load_personas(folder)
-            for persona in found:
-                self.personas.setdefault(persona.id, persona)
-            for error in broken:
-                log.warning("left out a broken persona: %s", error)
+        self.folders = tuple(folders)
+        self._since = int(time.time())
+        self.broken: dict[str, UserError] = {}
+        self.switch(*self.read())
         if not self.personas:
             raise UserError(
-                f"no personas in {', '.join(looked_in)}.",
+                f"no personas in {', '.join(map(str, self.folders))}.",
                 "Train some (`greenroom train`), or serve the sample cast with --personas samples/personas.",
             )
+
+    def read(self) -> tuple[dict[str, Persona], dict[str, UserError]]:
+        """The personas and the broken ones as they lie in the folders now, by id; changes nothing here."""
+        personas: dict[str, Persona] = {}
+        broken: dict[str, UserError] = {}
+        for folder in self.folders:
+            for card in sorted(folder.glob(f"*/{CARD_NAME}")):
+                try:
+                    personas.setdefault(card.parent.name, load_persona(card.parent))
+                except UserError as error:
+                    broken.setdefault(card.parent.name, error)
+        return personas, {id_: error for id_, error in broken.items() if id_ not in personas}
+
+    def switch(self, personas: Mapping[str, Persona], broken: Mapping[str, UserError]) -> None:
+        """List `personas` from now on, without those that are `broken`."""
+        for id_, error in broken.items():
+            if str(self.broken.get(id_)) != str(error):
+                log.warning("left out the persona %s: %s", id_, error)
+        self.personas = {id_: persona for id_, persona in personas.items() if id_ not in broken}
+        self.broken = dict(broken)
         names = [p.speaker for p in self.personas.values()] + [p.interlocutor for p in self.personas.values()]
         self.speakers = {speaker_key(name): name for name in names}
-        self._since = int(time.time())
+
+    def listing(self, shown: Callable[[str], bool]) -> dict[str, Any]:
+        """The body of `/v1/models`: the personas, and under `greenroom` the broken ones, each with the reason.
+
+        Only those whose id is `shown`.
+        """
+        data = [self.entry(persona) for id_, persona in self.personas.items() if shown(id_)]
+        listed: dict[str, Any] = {"object": "list", "data": data}
+        broken = [{"id": id_, "reason": _reason(error)} for id_, error in sorted(self.broken.items()) if shown(id_)]
+        if broken:
+            listed["greenroom"] = {"broken": broken}
+        return listed
 
     def find(self, model: Any) -> Persona:
         """The persona that a request's `model` names.
@@ -57,14 +93,16 @@ class Roster:
         if not isinstance(model, str):
             raise RequestError("`model` must be a persona's id.", param="model", code="invalid_type")
         persona = self.personas.get(model)
-        if persona is None:
-            there = ", ".join(list(self.personas)[:20])
+        if persona is None and model in self.broken:
             raise RequestError(
-                f"The persona {model[:80]!r} does not exist. There are: {there}.",
+                f"The persona {model!r} is broken: {_reason(self.broken[model])}",
                 param="model",
-                code="model_not_found",
+                code="persona_broken",
                 status=404,
             )
+        if persona is None:
+            there = ", ".join(list(self.personas)[:20])
+            raise no_such_persona(model, f" There are: {there}." if there else " There are none.")
         return persona
 
     def entry(self, persona: Persona) -> dict[str, Any]:

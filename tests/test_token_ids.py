@@ -20,7 +20,7 @@ from persona.names import neutralise
 from persona.template import render
 from server.conversation import turns
 from server.engines.llamacpp import LlamaCpp
-from server.layer import rewritten
+from server.layer import parsed, rewritten
 from server.roster import Roster
 from tests.endpoints import ROOT, SAMPLE_CAST
 from train.dataset import Options, write_dataset
@@ -64,9 +64,9 @@ def roster() -> Roster:
 
 def llamacpp_ids(engine: LlamaCpp, messages: Any, speaker: str | None) -> list[int]:
     """What llama.cpp makes of these turns, asked over its own socket."""
-    (server,) = engine._servers.values()
-    transport = httpx.HTTPTransport(uds=server.listening_address.removeprefix("unix://"))
-    headers = {"authorization": f"Bearer {engine._key}"}
+    base = engine.served[MILO].base
+    transport = httpx.HTTPTransport(uds=base.server.listening_address.removeprefix("unix://"))
+    headers = {"authorization": f"Bearer {base.key}"}
     with httpx.Client(transport=transport, base_url="http://llamacpp", headers=headers) as client:
         body: dict[str, Any] = {"messages": messages, "add_generation_prompt": speaker is not None}
         if speaker is not None:
@@ -119,7 +119,7 @@ def test_the_context_turn_of_training_and_of_a_request(engine: LlamaCpp, base_we
         for name, text in said[:-1]
     ]
     body = json.dumps({"model": "milo", "messages": messages}).encode()
-    _, request = rewritten(body, roster, clock=lambda: datetime(2026, 3, 3, 21, 59))
+    _, request = rewritten(parsed(body), roster, clock=lambda: datetime(2026, 3, 3, 21, 59))
     reply = {"role": card.speaker, "content": said[-1][1]}
 
     row, _ = prepare([line] * 2, base_weights, tmp_path)

@@ -1,6 +1,39 @@
 """The engines under the persona layer.
 
 An engine is something that answers OpenAI chat requests whose messages carry speakers' names as roles, whose
-`chat_template_kwargs` say whose reply to open, and whose `model` is a persona's id. `llamacpp` runs in this process
-as an ASGI app; `vllm` replaces this process with vLLM's own server, the layer inside it.
+`chat_template_kwargs` say whose reply to open, and whose `model` is what `Engine.model` says. `llamacpp` runs in this
+process as an ASGI app; `vllm` replaces this process with vLLM's own server, the layer inside it, and `vllm_inside`
+is what the layer finds there.
 """
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from persona.card import Persona
+from persona.errors import UserError
+
+
+class Engine(Protocol):
+    """What the layer asks of an engine besides answering requests."""
+
+    async def update(self, personas: Iterable[Persona]) -> dict[str, UserError]:
+        """Serve `personas` from now on, and none else.
+
+        Requests under way end as they began. Comes back with what is wrong with each persona, by id, that cannot be
+        served; the others are.
+        """
+        ...
+
+    def model(self, persona_id: str) -> str:
+        """What the engine calls a persona: the `model` of the requests that it is given."""
+        ...
+
+    def context(self, persona_id: str) -> int:
+        """Tokens that a prompt and its reply may have together."""
+        ...
+
+    async def count(self, persona_id: str, prompt: str) -> int:
+        """Tokens of `prompt`, a rendered one, by the engine's own tokenizer; special tokens count as what they are."""
+        ...

@@ -1,8 +1,7 @@
 """llama.cpp in this process, through `xllamacpp`: the engine that works wherever pip does.
 
 llama.cpp's own server does the work: slots, batching, prompt cache, sampling, OpenAI's response format. Requests
-reach it by a function call and tokens come back by a callback, so there is no second HTTP hop. Its own HTTP
-listener cannot be turned off; it is bound to a socket file in a folder that only this user can enter, behind a key.
+reach it by a function call and tokens come back by a callback, so there is no second HTTP hop.
 
 Which adapter answers is part of the request (`lora`), added here from the persona's id and from nothing else.
 """
@@ -11,48 +10,45 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import secrets
-import tempfile
 import threading
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import httpx
 import msgspec
-import xllamacpp
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from persona.bases import gguf_path
 from persona.card import Persona
 from persona.errors import UserError
-from persona.gguf_lora import cached_gguf
-from persona.paths import adapter_cache_dir
-from persona.template import template_source
-from server.envelope import RequestError
+from server.engines.llamacpp_load import MAX_WAITING, MODEL_ALIAS, LoadedBase, Loader, Served
+from server.envelope import RequestError, no_such_persona
 
 log = logging.getLogger("greenroom")
 
-MAX_WAITING = 64
-"""Requests under way or waiting for a slot; each holds a thread that sleeps in C++."""
 # llama.cpp writes its own model name into every answer. It is made to write this, and the persona's id is put in
 # its place byte for byte: inside a JSON string a quote is escaped, so nothing a model says can look like it.
-_MODEL_MARK = b'"model":"greenroom-persona"'
+_MODEL_MARK = b'"model":"%s"' % MODEL_ALIAS.encode()
 # Where OpenAI's or vLLM's word for a parameter differs from llama.cpp's.
 _RENAMED = {"repetition_penalty": "repeat_penalty"}
 _END = object()
 
+_Answer = Callable[[bytes, Callable[[bytes], bool]], Any]
+"""A server's function that answers a request through a callback, and returns when it has. It holds its server."""
+
 
 class LlamaCpp:
-    """The engine as an ASGI app: `POST /v1/chat/completions` and `GET /health`."""
+    """The engine as an ASGI app: `POST /v1/chat/completions`, `POST /v1/completions` and `GET /health`."""
 
     def __init__(
         self, personas: Iterable[Persona], data: Path, *, context: int = 8192, slots: int = 4, threads: int = 0
     ) -> None:
         """Load the base models that `personas` need, once each, with all their adapters.
+
+        Who can be asked is in `served`, what is wrong with the others in `broken`, both by the persona's id.
 
         Args:
             personas: who will be asked for.
@@ -60,64 +56,49 @@ class LlamaCpp:
             context: tokens that all slots share, for each base.
             slots: requests answered at the same time; more wait.
             threads: for computing; 0 takes the cores this process may use.
-
-        Raises:
-            UserError: a base model is missing, or an adapter does not belong to it.
         """
-        self._sockets = tempfile.TemporaryDirectory(prefix="greenroom-")
-        self._key = secrets.token_urlsafe(32)
-        self._threads = threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else threads
         self._workers = ThreadPoolExecutor(MAX_WAITING, thread_name_prefix="llamacpp")
-        self._servers: dict[str, xllamacpp.Server] = {}
-        self._adapters: dict[str, list[dict[str, float]]] = {}
-        self._base_of: dict[str, str] = {}
-        by_base: dict[str, list[Persona]] = {}
-        for persona in personas:
-            by_base.setdefault(persona.card.base, []).append(persona)
-        for base, sharing in by_base.items():
-            self._servers[base] = self._load(base, sharing, data, context, slots)
+        self._loader = Loader(data, context=context, slots=slots, threads=threads)
+        self.served, self.broken = self._loader.load(personas, {})
+        self._updating = asyncio.Lock()
 
-    def _load(self, base: str, personas: list[Persona], data: Path, context: int, slots: int) -> xllamacpp.Server:
-        model = gguf_path(base, data)
-        loras: list[xllamacpp.CommonAdapterLoraInfo] = []
-        for persona in personas:
-            self._base_of[persona.id] = base
-            self._adapters[persona.id] = []
-            if persona.adapter is not None:
-                path = cached_gguf(persona.adapter, model, adapter_cache_dir(data))
-                self._adapters[persona.id] = [{"id": len(loras), "scale": 1.0}]
-                loras.append(xllamacpp.CommonAdapterLoraInfo(str(path), 1.0))
-        params = xllamacpp.CommonParams()
-        params.model.path = str(model)
-        params.model_alias = {"greenroom-persona"}
-        params.lora_adapters = loras
-        params.lora_init_without_apply = True
-        params.chat_template = template_source()
-        # The reply is text: no search for tool calls or reasoning in it.
-        params.force_pure_content_parser = True
-        params.reasoning_format = xllamacpp.common_reasoning_format.COMMON_REASONING_FORMAT_NONE
-        params.n_ctx, params.n_parallel, params.kv_unified = context, slots, True
-        params.cache_ram_mib = 256
-        params.warmup = False
-        params.verbosity = 0
-        if self._threads:
-            params.cpuparams.n_threads = params.cpuparams_batch.n_threads = self._threads
-        params.hostnames = [str(Path(self._sockets.name) / f"{len(self._servers)}.sock")]
-        params.api_keys = [self._key]
-        params.ui = params.endpoint_slots = params.endpoint_props = False
-        params.offline = True
-        try:
-            return xllamacpp.Server(params)
-        except RuntimeError as error:
-            raise UserError(
-                f"llama.cpp could not load {model}.", "Is it a whole GGUF file? `greenroom doctor` checks it."
-            ) from error
+    async def update(self, personas: Iterable[Persona]) -> dict[str, UserError]:
+        """Serve `personas` from now on (see `server.engines.Engine`).
+
+        llama.cpp takes its adapters when a server is made, so a base whose adapters changed gets a second server on
+        the same mapped weights. New requests go to it; the old one closes when its last request ends and lets go.
+        """
+        async with self._updating:
+            served, self.broken = await asyncio.to_thread(self._loader.load, list(personas), self.served)
+            self.served = served
+            return self.broken
+
+    def model(self, persona_id: str) -> str:
+        """The persona's id: which adapter that is, is looked up here."""
+        return persona_id
+
+    def context(self, persona_id: str) -> int:
+        """Tokens of a conversation with its reply: all slots' together, since any of them may take it all."""
+        return self._base(persona_id).context
+
+    async def count(self, persona_id: str, prompt: str) -> int:
+        """Tokens of a rendered prompt."""
+        return await asyncio.to_thread(self._base(persona_id).tokens, prompt)
+
+    def _base(self, persona_id: str) -> LoadedBase:
+        return self._asked(persona_id).base
+
+    def _asked(self, persona_id: str) -> Served:
+        served = self.served.get(persona_id)
+        if served is None:  # its folder was removed since the layer looked
+            raise no_such_persona(persona_id)
+        return served
 
     def close(self) -> None:
         """Stop the engine and free its memory."""
         self._workers.shutdown(wait=False, cancel_futures=True)
-        self._servers.clear()
-        self._sockets.cleanup()
+        self.served = {}
+        self._loader.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one ASGI request."""
@@ -127,9 +108,9 @@ class LlamaCpp:
         request = Request(scope, receive)
         if scope["path"] == "/health":
             response: Response = JSONResponse({"status": "ok"})
-        elif scope["path"] == "/v1/chat/completions":
+        elif scope["path"] in ("/v1/chat/completions", "/v1/completions"):
             try:
-                response = await self._chat(await request.body(), request)
+                response = await self._reply(await request.body(), request)
             except RequestError as error:
                 response = error.response()
             except ClientDisconnect:
@@ -147,43 +128,55 @@ class LlamaCpp:
             if kind == "lifespan.shutdown":
                 return
 
-    async def _chat(self, body: bytes, http: Request) -> Response:
+    async def _reply(self, body: bytes, http: Request) -> Response:
         request: dict[str, Any] = msgspec.json.decode(body)
         persona_id: str = request["model"]
-        server = self._servers[self._base_of[persona_id]]
+        served = self._asked(persona_id)
         for name, theirs in _RENAMED.items():
             if name in request:
                 request[theirs] = request.pop(name)
-        request["lora"] = self._adapters[persona_id]
-        call = _Call(server, request, persona_id, self._workers)
+        request["lora"] = served.lora
+        if request.get("stream"):
+            return await self._stream(served.base, request, persona_id, http)
+        encoded = msgspec.json.encode(request)
+        try:
+            whole = await _unless_gone(served.base.whole_reply(http.url.path, encoded), http)
+        except httpx.HTTPError as error:
+            log.exception("the engine failed")
+            raise RequestError("The engine failed; the endpoint's log says more.", status=500) from error
+        if whole is None:
+            raise ClientDisconnect
+        if whole.startswith(b'{"error"'):
+            raise _engine_error(whole)
+        return Response(_named(whole, persona_id), media_type="application/json")
+
+    async def _stream(self, base: LoadedBase, request: dict[str, Any], persona_id: str, http: Request) -> Response:
+        answer = base.server.handle_completions if "prompt" in request else base.server.handle_chat_completions
+        call = _Call(answer, request, persona_id, self._workers)
         first = await call.first(http)
         if first is None:
             raise ClientDisconnect
         if first.startswith(b'{"error"'):
             raise _engine_error(first)
-        if request.get("stream"):
-            headers = {"cache-control": "no-cache", "x-accel-buffering": "no"}
-            return StreamingResponse(call.events(first), media_type="text/event-stream", headers=headers)
-        return Response(first, media_type="application/json")
+        headers = {"cache-control": "no-cache", "x-accel-buffering": "no"}
+        return StreamingResponse(call.events(first), media_type="text/event-stream", headers=headers)
 
 
 class _Call:
-    """One request under way in llama.cpp: chunks go from its thread to the event loop through a queue."""
+    """One stream under way in llama.cpp: chunks go from its thread to the event loop through a queue."""
 
-    def __init__(
-        self, server: xllamacpp.Server, request: dict[str, Any], persona_id: str, workers: ThreadPoolExecutor
-    ) -> None:
+    def __init__(self, answer: _Answer, request: dict[str, Any], persona_id: str, workers: ThreadPoolExecutor) -> None:
         self._loop = asyncio.get_running_loop()
         self._chunks: asyncio.Queue[bytes | object] = asyncio.Queue()
         self._left = threading.Event()
-        self._name = b'"model":' + msgspec.json.encode(persona_id)
-        workers.submit(self._run, server, msgspec.json.encode(request))
+        self._persona_id = persona_id
+        workers.submit(self._run, answer, msgspec.json.encode(request))
 
-    def _run(self, server: xllamacpp.Server, body: bytes) -> None:
+    def _run(self, answer: _Answer, body: bytes) -> None:
         """In a worker thread: blocks until the reply is whole or nobody wants it any more."""
         if not self._left.is_set():
             try:
-                server.handle_chat_completions(body, self._arrived)
+                answer(body, self._arrived)
             except ValueError as error:
                 # What llama.cpp finds wrong before it starts is thrown, not called back.
                 self._put(RequestError(str(error)).body())
@@ -194,7 +187,8 @@ class _Call:
 
     def _arrived(self, chunk: bytes) -> bool:
         """Called by llama.cpp with each chunk; True tells it to stop and free the slot."""
-        self._put(chunk)
+        if chunk != b"null":  # how a stream of a raw prompt begins
+            self._put(chunk)
         return self._left.is_set()
 
     def _put(self, chunk: bytes | object) -> None:
@@ -203,25 +197,18 @@ class _Call:
             self._loop.call_soon_threadsafe(self._chunks.put_nowait, chunk)
 
     async def first(self, http: Request) -> bytes | None:
-        """The first chunk (all of it, if the reply is not streamed), or None if the client left before it."""
-        chunk = asyncio.ensure_future(self._next())
-        gone = asyncio.ensure_future(_disconnected(http))
+        """The first chunk, or None if the client left before it."""
+        first: bytes | None = None
         try:
-            await asyncio.wait({chunk, gone}, return_when=asyncio.FIRST_COMPLETED)
-            if chunk.done():
-                return chunk.result()
-            self._left.set()
-            return None
-        except asyncio.CancelledError:
-            self._left.set()
-            raise
+            first = await _unless_gone(self._next(), http)
         finally:
-            chunk.cancel()
-            gone.cancel()
+            if first is None:
+                self._left.set()
+        return first
 
     async def _next(self) -> bytes | None:
         chunk = await self._chunks.get()
-        return chunk.replace(_MODEL_MARK, self._name, 1) if isinstance(chunk, bytes) else None
+        return _named(chunk, self._persona_id) if isinstance(chunk, bytes) else None
 
     async def events(self, first: bytes) -> AsyncIterator[bytes]:
         """The reply as server-sent events; leaving the loop early stops the engine."""
@@ -235,6 +222,22 @@ class _Call:
             yield b"data: [DONE]\n\n"
         finally:
             self._left.set()
+
+
+def _named(reply: bytes, persona_id: str) -> bytes:
+    return reply.replace(_MODEL_MARK, b'"model":' + msgspec.json.encode(persona_id), 1)
+
+
+async def _unless_gone(answer: Coroutine[Any, Any, bytes | None], http: Request) -> bytes | None:
+    """What `answer` comes back with; None, and it is cancelled, if the client leaves before."""
+    answering = asyncio.ensure_future(answer)
+    gone = asyncio.ensure_future(_disconnected(http))
+    try:
+        await asyncio.wait({answering, gone}, return_when=asyncio.FIRST_COMPLETED)
+        return answering.result() if answering.done() else None
+    finally:
+        answering.cancel()
+        gone.cancel()
 
 
 async def _disconnected(http: Request) -> None:

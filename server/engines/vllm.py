@@ -9,21 +9,55 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 import msgspec
 
 from persona.bases import weights_path
-from persona.card import Persona
+from persona.card import ADAPTER_WEIGHTS, Persona
 from persona.errors import UserError
-from persona.gguf_lora import read_config
+from persona.gguf_lora import fingerprint, read_config
+from persona.paths import adapter_cache_dir, make_private_dir
 from persona.template import TEMPLATE_PATH
+from server.access import SETTINGS_VARIABLE, Settings
 from server.layer import FOLDERS_VARIABLE
 
 ROOT = Path(__file__).resolve().parents[2]
 # The ranks that vLLM has kernels for; an adapter of rank 4 is served by those of rank 8.
 _RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
+
+
+BASE_SUFFIX = ".base"
+"""What follows the base's name where vLLM lists it, so that no persona's id is taken for it."""
+
+
+def kept_adapter(adapter: Path, data: Path) -> Path:
+    """A copy of `adapter` under the private folder, named by what is in it.
+
+    vLLM reads an adapter again when it has had to make room, and keeps its prefix cache by the path: a folder that
+    changes under it would mix two versions.
+
+    Raises:
+        UserError: the adapter cannot be read, or is of a kind that vLLM cannot serve.
+    """
+    read_config(adapter)
+    try:
+        kept = adapter_cache_dir(data).resolve() / "vllm" / fingerprint(adapter)[:32]
+        if not kept.is_dir():
+            make_private_dir(kept.parent)
+            unfinished = Path(tempfile.mkdtemp(dir=kept.parent, suffix=".part"))
+            for name in (ADAPTER_WEIGHTS, "adapter_config.json"):
+                shutil.copyfile(adapter / name, unfinished / name)
+            if fingerprint(unfinished)[:32] != kept.name:
+                shutil.rmtree(unfinished)
+                raise UserError(f"{adapter} changed while it was read.", "It is read again when it is whole.")
+            unfinished.rename(kept)
+    except OSError as error:
+        raise UserError(f"cannot read {error.filename}: {error.strerror}.", "Add the persona again.") from error
+    return kept
 
 
 def find_python() -> Path:
@@ -60,7 +94,7 @@ def command(personas: list[Persona], data: Path, *, host: str, port: int, contex
     arguments = [
         str(find_python()), "-m", "vllm.entrypoints.openai.api_server",
         "--model", str(weights_path(bases[0], data).resolve()),
-        "--served-model-name", f"{bases[0]}.base", *plain,
+        "--served-model-name", f"{bases[0]}{BASE_SUFFIX}", *plain,
         "--host", host, "--port", str(port),
         "--max-model-len", str(context), "--max-num-seqs", str(slots),
         "--chat-template", str(TEMPLATE_PATH),
@@ -68,6 +102,8 @@ def command(personas: list[Persona], data: Path, *, host: str, port: int, contex
         # Sampling comes from the persona's card, not from a file beside the base model.
         "--generation-config", "vllm",
         "--disable-uvicorn-access-log", "--disable-fastapi-docs",
+        # vLLM lets pages of every origin in unless it is told otherwise; the layer sees to that.
+        "--allowed-origins", "[]",
     ]  # fmt: skip
     if adapters:
         highest = max(read_config(adapter).r for adapter in adapters.values())
@@ -75,20 +111,23 @@ def command(personas: list[Persona], data: Path, *, host: str, port: int, contex
         if rank is None:
             raise UserError(f"an adapter of rank {highest} is more than vLLM serves.", "Train it with less.")
         modules = [
-            msgspec.json.encode({"name": name, "path": str(path.resolve())}).decode() for name, path in adapters.items()
+            msgspec.json.encode({"name": name, "path": str(kept_adapter(path, data))}).decode()
+            for name, path in adapters.items()
         ]
         arguments += ["--enable-lora", "--max-lora-rank", str(rank)]
-        arguments += ["--max-loras", str(min(len(adapters), 8)), "--max-cpu-loras", str(max(len(adapters), 8))]
+        arguments += ["--max-loras", str(min(len(adapters), 8)), "--max-cpu-loras", str(len(adapters) + 8)]
         arguments += ["--lora-modules", *modules]
     return arguments
 
 
-def environment(folders: list[Path]) -> dict[str, str]:
-    """The environment for `command`: the layer's folders, and nothing told to anybody."""
+def environment(folders: list[Path], data: Path, access: Settings) -> dict[str, str]:
+    """The environment for `command`: the layer's folders and guard, and nothing told to anybody."""
     path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     return {
         **os.environ,
         FOLDERS_VARIABLE: os.pathsep.join(str(folder.resolve()) for folder in folders),
+        SETTINGS_VARIABLE: msgspec.json.encode(access).decode(),
+        "GREENROOM_DATA": str(data.resolve()),
         "PYTHONPATH": path,
         "VLLM_NO_USAGE_STATS": "1",
         "DO_NOT_TRACK": "1",

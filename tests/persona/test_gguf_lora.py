@@ -104,7 +104,7 @@ def test_llamacpp_computes_what_peft_computes(
     persona = write_card(tmp_path / "cast" / "milo", card)
     adapter.rename(persona.folder / "adapter")
     engine = LlamaCpp([persona], models_only, context=512, slots=1)
-    (server,) = engine._servers.values()
+    milo = engine.served["milo"]
     rendered = ["<|im_start|>Juno\n" + "\n".join(lines) + "<|im_end|>\n<|im_start|>Milo\n" for lines in prompts]
     python = training_python()
     done = subprocess.run(
@@ -116,11 +116,11 @@ def test_llamacpp_computes_what_peft_computes(
     )
     worst, moved = 0.0, 0.0
     for lines, expected in zip(prompts, json.loads(done.stdout), strict=True):
-        answer = server.handle_chat_completions(
+        answer = milo.base.server.handle_chat_completions(
             {
                 "messages": [{"role": "Juno", "content": "\n".join(lines)}],
                 "chat_template_kwargs": {"speaker": "Milo"},
-                "lora": engine._adapters["milo"],
+                "lora": milo.lora,
                 "max_tokens": 1,
                 "temperature": 0,
                 "logprobs": True,

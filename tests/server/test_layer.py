@@ -149,7 +149,7 @@ async def test_a_body_without_end_is_cut_off(client: httpx.AsyncClient) -> None:
     "path",
     [
         "/",
-        "/v1/completions",
+        "/v1/responses",
         "/invocations",
         "/tokenize",
         "/pause",

@@ -12,6 +12,7 @@ import pytest
 
 from persona.card import Card, load_personas, write_card
 from persona.errors import UserError
+from server.access import Settings
 from server.engines import vllm
 from tests.endpoints import SAMPLE_CAST
 
@@ -59,7 +60,9 @@ def test_a_stream_ends_with_its_usage(client: openai.OpenAI) -> None:
 
 
 @pytest.mark.vllm
-@pytest.mark.parametrize("path", ["/tokenize", "/invocations", "/v1/completions", "/v1/load_lora_adapter", "/docs"])
+@pytest.mark.parametrize(
+    "path", ["/tokenize", "/invocations", "/v1/responses", "/v1/load_lora_adapter", "/v1/unload_lora_adapter"]
+)
 def test_vllms_own_routes_are_out_of_reach(vllm_endpoint: str, path: str) -> None:
     url = vllm_endpoint.removesuffix("/v1") + path
     assert httpx.post(url, json={}).status_code == 404
@@ -78,7 +81,7 @@ def test_the_command_says_what_each_adapter_is(models_only: Path, base_weights: 
     command = vllm.command(personas, models_only, host="127.0.0.1", port=1, context=512, slots=2)
     assert sum('"name":"milo"' in word for word in command) == 1
     assert command[command.index("--middleware") + 1] == "server.layer.PersonaLayer"
-    environment = vllm.environment([SAMPLE_CAST])
+    environment = vllm.environment([SAMPLE_CAST], models_only, Settings())
     assert environment["VLLM_NO_USAGE_STATS"] == environment["HF_HUB_OFFLINE"] == "1"
 
 
