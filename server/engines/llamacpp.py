@@ -11,12 +11,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import httpx
 import msgspec
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -24,11 +23,13 @@ from starlette.types import Receive, Scope, Send
 
 from persona.card import Persona
 from persona.errors import UserError
-from server.engines.llamacpp_load import MAX_WAITING, MODEL_ALIAS, LoadedBase, Loader, Served
+from server.engines.llamacpp_load import MODEL_ALIAS, LoadedBase, Loader, Served
 from server.envelope import RequestError, no_such_persona
 
 log = logging.getLogger("greenroom")
 
+MAX_WAITING = 64
+"""Requests under way or waiting for a slot; each holds a thread that sleeps in C++."""
 # llama.cpp writes its own model name into every answer. It is made to write this, and the persona's id is put in
 # its place byte for byte: inside a JSON string a quote is escaped, so nothing a model says can look like it.
 _MODEL_MARK = b'"model":"%s"' % MODEL_ALIAS.encode()
@@ -136,40 +137,28 @@ class LlamaCpp:
             if name in request:
                 request[theirs] = request.pop(name)
         request["lora"] = served.lora
-        if request.get("stream"):
-            return await self._stream(served.base, request, persona_id, http)
-        encoded = msgspec.json.encode(request)
-        try:
-            whole = await _unless_gone(served.base.whole_reply(http.url.path, encoded), http)
-        except httpx.HTTPError as error:
-            log.exception("the engine failed")
-            raise RequestError("The engine failed; the endpoint's log says more.", status=500) from error
-        if whole is None:
-            raise ClientDisconnect
-        if whole.startswith(b'{"error"'):
-            raise _engine_error(whole)
-        return Response(_named(whole, persona_id), media_type="application/json")
-
-    async def _stream(self, base: LoadedBase, request: dict[str, Any], persona_id: str, http: Request) -> Response:
-        answer = base.server.handle_completions if "prompt" in request else base.server.handle_chat_completions
+        server = served.base.server
+        answer = server.handle_completions if "prompt" in request else server.handle_chat_completions
         call = _Call(answer, request, persona_id, self._workers)
         first = await call.first(http)
         if first is None:
             raise ClientDisconnect
         if first.startswith(b'{"error"'):
             raise _engine_error(first)
-        headers = {"cache-control": "no-cache", "x-accel-buffering": "no"}
-        return StreamingResponse(call.events(first), media_type="text/event-stream", headers=headers)
+        if request.get("stream"):
+            headers = {"cache-control": "no-cache", "x-accel-buffering": "no"}
+            return StreamingResponse(call.events(first), media_type="text/event-stream", headers=headers)
+        return Response(first, media_type="application/json")
 
 
 class _Call:
-    """One stream under way in llama.cpp: chunks go from its thread to the event loop through a queue."""
+    """One request under way in llama.cpp: chunks go from its thread to the event loop through a queue."""
 
     def __init__(self, answer: _Answer, request: dict[str, Any], persona_id: str, workers: ThreadPoolExecutor) -> None:
         self._loop = asyncio.get_running_loop()
         self._chunks: asyncio.Queue[bytes | object] = asyncio.Queue()
         self._left = threading.Event()
-        self._persona_id = persona_id
+        self._name = b'"model":' + msgspec.json.encode(persona_id)
         workers.submit(self._run, answer, msgspec.json.encode(request))
 
     def _run(self, answer: _Answer, body: bytes) -> None:
@@ -197,18 +186,25 @@ class _Call:
             self._loop.call_soon_threadsafe(self._chunks.put_nowait, chunk)
 
     async def first(self, http: Request) -> bytes | None:
-        """The first chunk, or None if the client left before it."""
-        first: bytes | None = None
+        """The first chunk (all of it, if the reply is not streamed), or None if the client left before it."""
+        chunk = asyncio.ensure_future(self._next())
+        gone = asyncio.ensure_future(_disconnected(http))
         try:
-            first = await _unless_gone(self._next(), http)
+            await asyncio.wait({chunk, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if chunk.done():
+                return chunk.result()
+            self._left.set()
+            return None
+        except asyncio.CancelledError:
+            self._left.set()
+            raise
         finally:
-            if first is None:
-                self._left.set()
-        return first
+            chunk.cancel()
+            gone.cancel()
 
     async def _next(self) -> bytes | None:
         chunk = await self._chunks.get()
-        return _named(chunk, self._persona_id) if isinstance(chunk, bytes) else None
+        return chunk.replace(_MODEL_MARK, self._name, 1) if isinstance(chunk, bytes) else None
 
     async def events(self, first: bytes) -> AsyncIterator[bytes]:
         """The reply as server-sent events; leaving the loop early stops the engine."""
@@ -222,22 +218,6 @@ class _Call:
             yield b"data: [DONE]\n\n"
         finally:
             self._left.set()
-
-
-def _named(reply: bytes, persona_id: str) -> bytes:
-    return reply.replace(_MODEL_MARK, b'"model":' + msgspec.json.encode(persona_id), 1)
-
-
-async def _unless_gone(answer: Coroutine[Any, Any, bytes | None], http: Request) -> bytes | None:
-    """What `answer` comes back with; None, and it is cancelled, if the client leaves before."""
-    answering = asyncio.ensure_future(answer)
-    gone = asyncio.ensure_future(_disconnected(http))
-    try:
-        await asyncio.wait({answering, gone}, return_when=asyncio.FIRST_COMPLETED)
-        return answering.result() if answering.done() else None
-    finally:
-        answering.cancel()
-        gone.cancel()
 
 
 async def _disconnected(http: Request) -> None:

@@ -27,8 +27,6 @@ from persona.template import template_source
 
 log = logging.getLogger("greenroom")
 
-MAX_WAITING = 64
-"""Requests under way or waiting for a slot; each holds a thread that sleeps in C++."""
 MODEL_ALIAS = "greenroom-persona"
 """The model name that llama.cpp writes into its answers."""
 
@@ -58,16 +56,6 @@ class LoadedBase(msgspec.Struct, frozen=True):
             answer = client.post("/tokenize", json=asked)
         return len(msgspec.json.decode(answer.content, type=_Tokens).tokens)
 
-    async def whole_reply(self, path: str, body: bytes) -> bytes:
-        """The answer to a request that is not streamed; cancelling it frees the slot within a second.
-
-        The function for it says nothing until the reply is whole, so it could not be stopped.
-        """
-        headers = {"authorization": f"Bearer {self.key}", "content-type": "application/json"}
-        transport = httpx.AsyncHTTPTransport(uds=self.server.listening_address.removeprefix("unix://"), verify=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://llamacpp", timeout=None) as client:
-            return (await client.post(path, content=body, headers=headers)).content
-
 
 class _Tokens(msgspec.Struct):
     tokens: list[int]
@@ -75,8 +63,7 @@ class _Tokens(msgspec.Struct):
 
 def _over_socket(server: xllamacpp.Server, key: str) -> httpx.Client:
     """For what llama.cpp does not offer as a function."""
-    # Reading the certificates that a socket file has no use for takes longer than all the rest.
-    transport = httpx.HTTPTransport(uds=server.listening_address.removeprefix("unix://"), verify=False)
+    transport = httpx.HTTPTransport(uds=server.listening_address.removeprefix("unix://"))
     return httpx.Client(
         transport=transport, base_url="http://llamacpp", headers={"authorization": f"Bearer {key}"}, timeout=60
     )
@@ -200,7 +187,6 @@ class Loader:
         if self._threads:
             params.cpuparams.n_threads = params.cpuparams_batch.n_threads = self._threads
         params.hostnames = [str(Path(self._sockets.name) / f"{next(self._count)}.sock")]
-        params.n_threads_http = MAX_WAITING + 8  # one for each reply that is not streamed, and some that count
         params.api_keys = [self._key]
         params.ui = params.endpoint_slots = params.endpoint_props = False
         params.offline = True

@@ -105,14 +105,6 @@ def test_a_client_that_leaves_frees_its_slot(client: httpx.Client) -> None:
     assert client.post("/chat/completions", json=request(CAST[1], "hey", max_tokens=4), timeout=60).status_code == 200
 
 
-def test_a_client_that_leaves_frees_its_slot_though_it_wanted_the_reply_whole(client: httpx.Client) -> None:
-    endless = request(CAST[0], "tell me everything", max_tokens=4000, ignore_eos=True)
-    for _ in range(8):
-        with pytest.raises(httpx.ReadTimeout):
-            client.post("/chat/completions", json=endless, timeout=0.5)
-    assert client.post("/chat/completions", json=request(CAST[1], "hey", max_tokens=4), timeout=60).status_code == 200
-
-
 def test_a_conversation_that_does_not_fit_says_so(client: httpx.Client) -> None:
     response = client.post("/chat/completions", json=request(CAST[0], "word " * 9000))
     assert response.status_code == 400
