@@ -90,15 +90,15 @@ def compared(families: Path, name: str, base: Path, adapter: Path | None, tmp_pa
     if adapter:
         (persona.folder / "adapter").symlink_to(adapter)
     engine = LlamaCpp([persona], data, context=512, slots=1)
-    (server,) = engine._servers.values()
+    milo = engine.served["milo"]
     expected = json.loads((families / "logprobs.json").read_text())[name]
     worst, moved = 0.0, 0.0
     for lines, peft in zip(LINES, expected, strict=True):
-        answer: Any = server.handle_chat_completions(
+        answer: Any = milo.base.server.handle_chat_completions(
             {
                 "messages": [{"role": "Juno", "content": lines}],
                 "chat_template_kwargs": {"speaker": "Milo"},
-                "lora": engine._adapters["milo"],
+                "lora": milo.lora,
                 "max_tokens": 1,
                 "temperature": 0,
                 "logprobs": True,

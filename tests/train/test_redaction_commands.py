@@ -8,7 +8,7 @@ from typer.testing import CliRunner, Result
 
 from persona.paths import data_dir
 from scripts.cli import app, main
-from train.redaction import KnownPerson, RedactionKey, Redactor, reveal
+from train.redaction import KnownPerson, RedactionKey, Redactor, open_key, reveal
 from train.redaction.key import FILE_NAME
 
 HIDDEN = [KnownPerson(1, ("Вера Козлова", "vera_k92")), KnownPerson(2, ("Robert Miller",))]
