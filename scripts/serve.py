@@ -100,10 +100,10 @@ def serve(
     if attached:
         _stop_with_whoever_started_us()
     llamacpp = LlamaCpp(roster.personas.values(), folder, context=context, slots=slots, threads=threads)
-
-    roster.switch(roster.personas, roster.broken | llamacpp.broken)
-    if not roster.personas:
+    if llamacpp.broken.keys() >= roster.personas.keys():
+        # Nobody is left to serve: one reason says it, and a warning for each would say it again.
         raise next(iter(llamacpp.broken.values()))
+    roster.switch(roster.personas, roster.broken | llamacpp.broken)
 
     def ready() -> None:
         url = f"http://{host}:{bound.getsockname()[1]}/v1"

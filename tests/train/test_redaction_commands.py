@@ -39,7 +39,7 @@ def redacted(text: str) -> str:
 
     The secret is always the same: with one in twelve, a Russian surname's stand-in has cases that do not lead back.
     """
-    key = RedactionKey(data_dir(None) / FILE_NAME, bytes(32))
+    key = RedactionKey(data_dir(None) / FILE_NAME, bytes([1]) * 32)
     replaced = Redactor(key, hidden=HIDDEN, shown=[], forgotten=None).redact(text)
     key.save()
     return replaced
