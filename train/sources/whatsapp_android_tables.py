@@ -6,6 +6,7 @@ changing over both were there, one of them hardly filled.
 """
 
 import sqlite3
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import cached_property
@@ -62,7 +63,7 @@ class Chats(msgspec.Struct):
     title: str | None
 
 
-class Layout:
+class Layout(ABC):
     """What both layouts have in common: tables by the number of the message, and the people."""
 
     table = ""
@@ -174,15 +175,15 @@ class Layout:
         stays = f"coalesce({self._of('message_ephemeral', 'keep_in_chat')}, 0) > 0"
         return f"iif({stays}, NULL, {self._of('message_ephemeral', 'duration')})"
 
+    @abstractmethod
     def chats(self) -> Iterator[Chats]:
         """Yield the chats."""
-        raise NotImplementedError
 
-    def _wanted(self) -> list[str]:
-        raise NotImplementedError
+    @abstractmethod
+    def _wanted(self) -> list[str]: ...
 
-    def _lost(self) -> str:
-        raise NotImplementedError
+    @abstractmethod
+    def _lost(self) -> str: ...
 
 
 class NewLayout(Layout):
