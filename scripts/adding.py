@@ -26,6 +26,11 @@ def add_folder(folder: Path, data: Path) -> Persona:
     """
     from train.register import copy_persona
 
+    if not folder.is_dir():
+        raise UserError(
+            f"{folder} is neither a persona's folder nor a result." if folder.exists() else f"There is no {folder}.",
+            "A persona's folder holds a persona.toml; a result is what a bundle's run.sh packs.",
+        )
     persona = load_persona(folder)
     target = personas_dir(data)
     if target.resolve() == persona.folder.resolve().parent:

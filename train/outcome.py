@@ -15,7 +15,7 @@ from persona.card import Card, Context, Persona, Sampling, load_persona
 from persona.errors import UserError
 from persona.names import slug
 from persona.paths import PRIVATE_FILE_MODE, models_dir, personas_dir
-from train.dataset.card import NAME as DATASET_CARD
+from train.dataset.options import CARD_NAME as DATASET_CARD
 from train.environment import training_environ, training_python
 from train.losses import Curve, curve_of
 from train.register import register, register_base

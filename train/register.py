@@ -30,7 +30,7 @@ from persona.errors import UserError
 from persona.gguf_lora import read_config, read_weights
 from persona.names import slug
 from persona.paths import PRIVATE_FILE_MODE, make_private_dir
-from train.dataset.card import NAME as DATASET_CARD
+from train.dataset.options import CARD_NAME as DATASET_CARD
 
 PREVIOUS = ".previous"
 

@@ -71,6 +71,7 @@ def configure(adapter: Path, **changes: Any) -> None:
     (adapter / "adapter_config.json").write_text(json.dumps({**CONFIG, **changes}))
 
 
+@pytest.mark.slow
 def test_each_matrix_is_where_llamacpp_looks_for_it(adapter: Path, base_gguf: Path, tmp_path: Path) -> None:
     convert(adapter, base_gguf, tmp_path / "out.gguf")
     reader = gguf.GGUFReader(tmp_path / "out.gguf")

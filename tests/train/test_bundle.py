@@ -159,6 +159,7 @@ def test_a_sealed_bundle_shows_nothing_of_what_is_in_it(data: Path, recipe: Path
     assert "data/train.jsonl" in extract(tmp_path / "clear", tmp_path / "inside")
 
 
+@pytest.mark.slow
 def test_the_passphrase_is_asked_for_twice(data: Path, recipe: Path, tmp_path: Path) -> None:
     def asked(first: str, second: str) -> tuple[str, int | None]:
         command = ["-m", "scripts.cli", "train", str(recipe), "--bundle", str(tmp_path / "a.bundle"), "--encrypt"]
@@ -189,6 +190,7 @@ def test_a_passphrase_that_guards_nothing_is_refused(
     assert "no terminal" in refused("train", recipe, *to, "--encrypt")
 
 
+@pytest.mark.slow
 def test_what_is_sealed_opens_with_its_passphrase(tmp_path: Path) -> None:
     clear, sealed, out = tmp_path / "clear", tmp_path / "sealed", tmp_path / "out"
     for size in (0, 1, (1 << 20) - 1, 1 << 20, (1 << 20) + 1):
@@ -207,6 +209,7 @@ def test_the_same_file_sealed_twice_is_not_the_same(tmp_path: Path) -> None:
     assert (tmp_path / "a").read_bytes()[70:] != (tmp_path / "b").read_bytes()[70:]
 
 
+@pytest.mark.slow
 def test_a_wrong_passphrase_and_every_damage_are_told_and_leave_nothing(tmp_path: Path) -> None:
     clear, sealed, out = tmp_path / "clear", tmp_path / "sealed", tmp_path / "out"
     clear.write_bytes(b"secret " * 1000)

@@ -14,7 +14,9 @@ import tarfile
 import time
 import zipfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 
@@ -34,11 +36,13 @@ from tests.train.bundles import (
     write_set,
 )
 from train.bundle.archive import extract, sha256, write_tar
-from train.bundle.packing import RECORDS
+from train.bundle.packing import FOLDER, RECORDS
 from train.bundle.sealing import make_lock
 
+pytestmark = pytest.mark.slow
+
 PASSPHRASE = "correct horse battery"
-Run = Callable[..., subprocess.CompletedProcess[str]]
+Run = Callable[..., CompletedProcess[str]]
 
 
 @pytest.fixture
@@ -59,28 +63,36 @@ def axolotl(tmp_path: Path) -> Path:
 @pytest.fixture
 def run(axolotl: Path, tmp_path: Path) -> Run:
     """`bash run.sh` with nothing in the environment but that axolotl."""
+    return partial(_run, axolotl, tmp_path)
 
-    def start(folder: Path, *options: str | Path, **environ: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            ["bash", "run.sh", *map(str, options)],
-            cwd=folder,
-            env={"PATH": f"{axolotl}:/usr/bin:/bin", "HOME": str(tmp_path), **environ},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-        )
 
-    return start
+def _run(axolotl: Path, home: Path, folder: Path, *options: str | Path, **environ: str) -> CompletedProcess[str]:
+    return subprocess.run(
+        ["bash", "run.sh", *map(str, options)],
+        cwd=folder,
+        env={"PATH": f"{axolotl}:/usr/bin:/bin", "HOME": str(home), **environ},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the private folder `data`, and with `rented`, where what left it has been trained."""
+    root = tmp_path_factory.mktemp("finished")
+    pack(root / "data", home(root / "data"), root / "a.bundle")
+    folder = unpack(root / "a.bundle", root / "rented")
+    done = _run(fake_axolotl(root / "bin"), root, folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return root
 
 
 @pytest.fixture
-def result(data: Path, recipe: Path, run: Run, tmp_path: Path) -> Path:
+def result(finished: Path, tmp_path: Path) -> Path:
     """What comes back of a bundle that left from `data`."""
-    pack(data, recipe, tmp_path / "a.bundle")
-    folder = unpack(tmp_path / "a.bundle", tmp_path / "rented")
-    done = run(folder)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return folder / "result.tar"
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "rented" / FOLDER / "result.tar"
 
 
 def repacked(result: Path, change: Callable[[Path], None], *, listed: bool = False) -> Path:

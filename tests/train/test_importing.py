@@ -134,6 +134,7 @@ def test_a_torn_export_is_kept_up_to_the_tear(store: Store, telegram_chat: Write
     assert take(store, path).added == 10
 
 
+@pytest.mark.slow
 def test_an_import_that_is_killed_is_whole_and_goes_on(tmp_path: Path, telegram_row: Row) -> None:
     path = tmp_path / "result.json"
     rows = ",\n  ".join(json.dumps(telegram_row(n)) for n in range(1, 150_001))

@@ -116,6 +116,7 @@ def test_progress_counts_the_bytes_of_the_file(tmp_path: Path) -> None:
     assert sum(told) == path.stat().st_size
 
 
+@pytest.mark.slow
 def test_when_the_reading_process_is_killed_the_store_is_whole_and_says_so(
     tmp_path: Path, started: list[subprocess.Popen[bytes]]
 ) -> None:

@@ -29,7 +29,7 @@ from persona.paths import PRIVATE_FILE_MODE, make_private_dir
 from train.bundle.archive import sha256, write_tar
 from train.bundle.machine import MANIFEST
 from train.bundle.sealing import Lock, SealError, seal
-from train.dataset.card import NAME as DATASET_CARD
+from train.dataset.options import CARD_NAME as DATASET_CARD
 from train.environment import ROOT
 from train.recipe import Recipe, base_name, placed, write_recipe
 from train.register import context_of

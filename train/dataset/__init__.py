@@ -7,10 +7,14 @@
 unnamed file, the second writes each set from that, so that memory does not grow with the history.
 """
 
-from train.dataset.build import FOLDER, write_dataset
-from train.dataset.options import Options
-from train.dataset.tokens import ESTIMATE, TokenCounter, estimated_tokens, find_counter
-from train.dataset.writing import Written
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from train.dataset.build import FOLDER, write_dataset
+    from train.dataset.options import Options
+    from train.dataset.tokens import ESTIMATE, TokenCounter, estimated_tokens, find_counter
+    from train.dataset.writing import Written
 
 __all__ = [
     "ESTIMATE",
@@ -22,3 +26,12 @@ __all__ = [
     "find_counter",
     "write_dataset",
 ]
+
+_HOMES = {"FOLDER": "build", "write_dataset": "build", "Options": "options", "Written": "writing"}
+
+
+def __getattr__(name: str) -> object:
+    """Import what is asked for: `build` needs all of redaction, and most commands only the name of a file."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES.get(name, 'tokens')}"), name)

@@ -9,13 +9,12 @@ from typing import Any
 import msgspec
 
 from persona.template import template_source
-from train.dataset.options import Options
+from train.dataset.options import CARD_NAME, Options
 from train.dataset.tally import Tally
 from train.dataset.tokens import TokenCounter
 from train.dataset.writing import write_private
 
 CARD_FORMAT = 2
-NAME = "card.json"
 
 
 def write_card(
@@ -60,7 +59,7 @@ def write_card(
         "sha256": sums,
     }
     text = msgspec.json.format(msgspec.json.encode(card, order="sorted"), indent=2)
-    write_private(folder / NAME, text + b"\n")
+    write_private(folder / CARD_NAME, text + b"\n")
 
 
 def _sha256(text: str) -> str:

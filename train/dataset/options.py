@@ -18,6 +18,9 @@ FORMATS: tuple[Format, ...] = get_args(Format)
 Progress = Callable[[str, int, int], None]
 """Told of long work: the stage, how many messages it has in all, and how many more of them are done."""
 
+CARD_NAME = "card.json"
+"""The file beside a set that says what it was made from and with: see `train.dataset.card`."""
+
 DEFAULT_MAX_TOKENS = 1024
 """The sequence length of the recipes; axolotl drops what is longer."""
 
