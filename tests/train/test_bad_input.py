@@ -126,6 +126,7 @@ def test_nul_bytes_cost_themselves_alone(build: Build, tmp_path: Path, store: St
     assert any(text.replace("\0", "").replace("\ufffd", "").startswith("text 9") for text in texts(store))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("build", EVERY)
 def test_a_message_of_ten_megabytes_is_whole(build: Build, tmp_path: Path, store: Store) -> None:
     export = build(tmp_path)

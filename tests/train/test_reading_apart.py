@@ -54,6 +54,7 @@ def imported(data: Path, *paths: Path, **reading: Any) -> Report:
         return import_paths(store, paths, reading=Reading(timezone="UTC", **reading))[-1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("write", [write for some in exports.EXPORTS.values() for write in some])
 @pytest.mark.parametrize("archived", [False, True])
 def test_the_records_are_the_same(

@@ -97,6 +97,7 @@ LAYOUTS: dict[str, tuple[int, Callable[[datetime], str]]] = {
 }
 
 
+@pytest.mark.slow
 @quick
 @given(rows=chats)
 @pytest.mark.parametrize("layout", LAYOUTS)
