@@ -6,9 +6,10 @@ known who has enough messages, what is held out and who speaks in which set, and
 
 from __future__ import annotations
 
+import gc
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import msgspec
@@ -51,6 +52,24 @@ def write_dataset(
     threshold, an impossible option, and for a set that is there already unless `force`.
     """
     check(options)
+    with _few_collections():
+        return _written(store, folder, options, counter, force, progress)
+
+
+@contextmanager
+def _few_collections() -> Iterator[None]:
+    """Let the garbage collector look for cycles more seldom: there are none in millions of lists of messages."""
+    before = gc.get_threshold()
+    gc.set_threshold(100_000, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
+def _written(
+    store: Store, folder: Path, options: Options, counter: TokenCounter, force: bool, progress: Progress | None
+) -> list[Written]:
     if not store.count():
         raise UserError("The message store is empty.", "Read an export first: greenroom import PATH.")
     known = people(store.db)
@@ -173,12 +192,10 @@ class _Survey(msgspec.Struct):
 
 
 def _surveyed(spool: Spool, voices: frozenset[int], options: Options) -> _Survey:
-    survey = _Survey(set(), HeldOut(), ShortReplies(options.keep_short, options.seed))
-    for _, session, is_eval in spool.read():
-        persons = {turn.person for turn in session.turns}
-        if persons.isdisjoint(voices) or len(session.turns) < 2:
+    survey = _Survey(spool.speakers(voices), HeldOut(), ShortReplies(options.keep_short, options.seed))
+    for _, session, is_eval in spool.read(voices, only_eval=options.keep_short >= 1):
+        if len(session.turns) < 2:
             continue
-        survey.speakers |= persons
         survey.short.learn(session, voices)
         if is_eval:
             survey.held_out.add(session)
@@ -212,6 +229,8 @@ def _write_set(
     )
     tally = writer.tally
     tally.dropped.update(reader.dropped)
+    if absent := spool.messages_without(voices):
+        tally.dropped["sessions without a persona"] += absent
     sums = writer.write(spool, folder, progress)
     if key is not None and redactor is not None:
         # Before the card: a set without the key to it could not be made again.

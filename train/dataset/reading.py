@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from persona.names import neutralise
-from train.dataset.cleaning import Cleaner
+from train.dataset.cleaning import REPEATED_CHARS, Cleaner
 from train.dataset.options import Options, Progress
 from train.dataset.quotes import ExcludedWords
 from train.messages import ChatKind, Kind
@@ -92,8 +92,8 @@ class Reader:
         """Yield what was said in a chat, oldest first."""
         keep_media = self._options.media == "keep"
         encode = msgspec.msgpack.Encoder().encode
-        rule_against, people, excluded, quotes = (
-            self._cleaner.rule_against, self._people, self._excluded, self._quotes,
+        rule_against, bots, people, excluded, quotes = (
+            self._cleaner.rule_against, self._cleaner.bots, self._people, self._excluded, self._quotes or None,
         )  # fmt: skip
         part = 0
         dropped, said_by = Counter[str](), Counter[int]()
@@ -111,16 +111,19 @@ class Reader:
                 if name == "deleted":
                     dropped["deleted"] += 1
                     continue
-                rule = rule_against(account, name, text, forwarded)
-                if rule is not None:
-                    dropped[rule] += 1
-                    continue
+                plain = name == "text" and forwarded is None and account not in bots
+                # Most messages are short texts, which no other rule is against.
+                if not plain or len(text) >= REPEATED_CHARS:
+                    rule = rule_against(account, name, text, forwarded)
+                    if rule is not None:
+                        dropped[rule] += 1
+                        continue
                 said = neutralise(text) if name == "text" else ""
                 if not said or "\n" in said:
                     said = as_said(_KINDS[name], text, keep_media=keep_media)
                 if forwarded is not None and said:
                     said = f"[forwarded] {said}"
-                if quotes:
+                if quotes is not None:
                     said = quotes.without(said)
                 if not said:
                     dropped["nothing left"] += 1

@@ -27,7 +27,7 @@ from train.dataset.short_replies import ShortReplies
 from train.dataset.spool import ChatSpan, Spool
 from train.dataset.tally import Example, Tally, month_of
 from train.dataset.tokens import TokenCounter
-from train.sessions import Session, Turn
+from train.sessions import Session
 
 TRAIN, EVAL = "train.jsonl", "eval.jsonl"
 FILES = (TRAIN, EVAL)
@@ -92,6 +92,7 @@ class SetWriter:
         self._encode = encoder(options.format, self.tally.personas)
         self._limit = options.pack or options.max_tokens
         self._cost = lru_cache(4096)(lambda text: self._counter.count([text])[0])
+        self._opening = _Openings(counter)
 
     def write(self, spool: Spool, folder: Path, progress: Progress | None = None) -> dict[str, str]:
         """Write both files to `folder`, whole or not at all, and return their SHA-256 by name."""
@@ -101,10 +102,11 @@ class SetWriter:
         try:
             with ExitStack() as stack:
                 files = {name: stack.enter_context(_private(path)) for name, path in drafts.items()}
-                for is_eval, line in self._lines(spool.read(_told(progress, f"writing {folder.name}"))):
-                    name = EVAL if is_eval else TRAIN
-                    sums[name].update(line)
-                    files[name].write(line)
+                sessions = spool.read(self._voices, _told(progress, f"writing {folder.name}"))
+                for lines in self._lines(sessions):
+                    for name, part in zip(FILES, lines, strict=True):
+                        sums[name].update(part)
+                        files[name].write(part)
             for name, draft in drafts.items():
                 draft.replace(folder / name)
         except OSError as error:
@@ -114,8 +116,8 @@ class SetWriter:
                 draft.unlink(missing_ok=True)
         return {name: digest.hexdigest() for name, digest in sums.items()}
 
-    def _lines(self, sessions: Iterable[tuple[ChatSpan, Session, bool]]) -> Iterator[tuple[bool, bytes]]:
-        """Yield the lines of sessions, and whether each is held out. Tokens are counted for many sessions at once."""
+    def _lines(self, sessions: Iterable[tuple[ChatSpan, Session, bool]]) -> Iterator[tuple[bytes, bytes]]:
+        """Yield the lines of many sessions at once, so that tokens are: those to train on, and those held out."""
         drafts: list[_Draft] = []
         turns = 0
         for chat, session, is_eval in sessions:
@@ -125,40 +127,48 @@ class SetWriter:
             drafts.append(draft)
             turns += len(draft.turns)
             if turns >= _TURNS_AT_ONCE:
-                yield from self._finished(drafts)
+                yield self._finished(drafts)
                 drafts, turns = [], 0
-        yield from self._finished(drafts)
+        yield self._finished(drafts)
 
     def _draft(self, chat: ChatSpan, session: Session, is_eval: bool) -> _Draft | None:
-        """Return a session as it will stand in the set, whole; None when it is not in it."""
-        reason = self._reason_against(session)
-        found = _NOWHERE if is_eval or reason else self._held_out.look_for(session)
-        if found.whole:
-            reason = "near-duplicates of held-out sessions"
+        """Return a session in which a persona speaks as it will stand in the set, whole; None when it is not in it."""
+        trained = [turn.person in self._voices for turn in session.turns]
+        # The first turn answers nothing.
+        trained[0] = False
+        found, reason = _NOWHERE, None
+        if not any(trained):
+            reason = "sessions that answer nothing"
+        elif self._options.cleans("one-sided") and is_one_sided(session):
+            reason = "one-sided sessions"
+        elif not is_eval:
+            found = self._held_out.look_for(session)
+            reason = "near-duplicates of held-out sessions" if found.whole else None
         if reason is not None:
             self.tally.dropped[reason] += session.messages
             return None
-        texts = [self._redacted(turn) for turn in session.turns]
-        turns = [
-            Utterance(self._names[turn.person], self._value(lines), turn.person in self._voices)
-            for turn, lines in zip(session.turns, texts, strict=True)
-        ]
-        # The first turn answers nothing.
-        turns[0].train = False
+        texts = [turn.messages for turn in session.turns]
+        if self._redact is not None:
+            texts = [list(map(self._redact, messages)) for messages in texts]
         if not is_eval:
-            self._choose(session, turns, found.turns)
-        return _Draft(chat, session, is_eval, texts, turns)
+            self._choose(session, trained, found.turns)
+        values = map(self._value, texts)
+        speakers = [self._names[turn.person] for turn in session.turns]
+        return _Draft(chat, session, is_eval, texts, list(map(Utterance, speakers, values, trained)))
 
-    def _finished(self, drafts: list[_Draft]) -> Iterator[tuple[bool, bytes]]:
+    def _finished(self, drafts: list[_Draft]) -> tuple[bytes, bytes]:
+        """Return the lines of drafts: those to train on, and those held out."""
         costs = iter(self._counter.count([rendered(turn) for draft in drafts for turn in draft.turns]))
+        train: list[bytes] = []
+        held_out: list[bytes] = []
         for draft in drafts:
             own = list(islice(costs, len(draft.turns)))
             context = self._context(draft.chat, draft.session)
-            spent = sum(self._cost(rendered(turn)) for turn in context)
+            spent = sum([self._cost(rendered(turn)) for turn in context])
             room = max(self._limit - spent, 1) if self._limit else 0
             cut = cut_to_fit(draft.turns, room, self._counter.count, self._options.overlap, own)
             self._count(draft, cut, own)
-            part = "eval" if draft.is_eval else "train"
+            part, lines = ("eval", held_out) if draft.is_eval else ("train", train)
             for window, tokens in zip(cut.windows, cut.tokens, strict=True):
                 line = [*context, *window]
                 if not draft.is_eval:
@@ -168,29 +178,21 @@ class SetWriter:
                     self.tally.add_example(example)
                 self.tally.lines[part] += 1
                 self.tally.tokens[part] += tokens + spent
-                yield draft.is_eval, self._encode(line)
-
-    def _reason_against(self, session: Session) -> str | None:
-        """Return why a session is not in the set, or None."""
-        spoken = [turn.person in self._voices for turn in session.turns]
-        if not any(spoken):
-            return "sessions without a persona"
-        if not any(spoken[1:]):
-            return "sessions that answer nothing"
-        if self._options.cleans("one-sided") and is_one_sided(session):
-            return "one-sided sessions"
-        return None
-
-    def _redacted(self, turn: Turn) -> list[str]:
-        return turn.messages if self._redact is None else [self._redact(message) for message in turn.messages]
+                lines.append(self._encode(line))
+        return b"".join(train), b"".join(held_out)
 
     def _value(self, messages: list[str]) -> str:
-        return "\n".join(self._options.bubble_prefix + message for message in messages)
+        prefix = self._options.bubble_prefix
+        if not prefix:
+            return "\n".join(messages)
+        return "\n".join([prefix + message for message in messages])
 
-    def _choose(self, session: Session, turns: list[Utterance], held_out: frozenset[int]) -> None:
+    def _choose(self, session: Session, trained: list[bool], held_out: frozenset[int]) -> None:
         """Train not on turns that are held out in another session, and not on every boring reply."""
-        for index, turn in enumerate(turns):
-            if not turn.train:
+        if not held_out and self._options.keep_short >= 1:
+            return
+        for index, is_trained in enumerate(trained):
+            if not is_trained:
                 continue
             if index in held_out:
                 reason = "near-duplicates of held-out turns"
@@ -198,7 +200,7 @@ class SetWriter:
                 reason = "short replies (--keep-short)"
             else:
                 continue
-            turn.train = False
+            trained[index] = False
             self.tally.untrained[reason] += len(session.turns[index].messages)
 
     def _context(self, chat: ChatSpan, session: Session) -> list[Utterance]:
@@ -208,35 +210,45 @@ class SetWriter:
         return [Utterance(SYSTEM, context_turn(names, chat.chat.platform, local_time(session)), False)]
 
     def _count(self, draft: _Draft, cut: Cut, costs: list[int]) -> None:
-        tally = self.tally
-        whole = len(cut.used) == 1 and len(cut.used[0]) == len(draft.turns)
-        used = range(len(draft.turns)) if whole else {index for indices in cut.used for index in indices}
+        tally, turns, session = self.tally, draft.turns, draft.session
+        whole = len(cut.used) == 1 and len(cut.used[0]) == len(turns)
+        used = range(len(turns)) if whole else {index for indices in cut.used for index in indices}
         trained = set(cut.trained)
-        missed = 0 if whole else sum(turn.train for turn in draft.turns) - len(trained)
+        missed = 0 if whole else sum(turn.train for turn in turns) - len(trained)
         self.too_long += missed
         if used:
-            tally.session_messages[draft.session.messages] += 1
-        reason = "turns that do not fit" if missed else "what follows the last trained turn of a window"
-        if not cut.windows and not missed:
-            reason = "sessions with nothing to train"
-        month = month_of(draft.session.start_ms)
-        for index, (turn, lines) in enumerate(zip(draft.turns, draft.texts, strict=True)):
-            if index not in used:
-                tally.dropped[reason] += len(lines)
-                continue
-            tally.kept += len(lines)
-            tally.add_turn(turn.speaker, month, lines)
-            if index not in trained:
-                continue
-            persona = tally.personas[turn.speaker]
+            tally.session_messages[session.messages] += 1
+        if not whole:
+            reason = "turns that do not fit" if missed else "what follows the last trained turn of a window"
+            if not cut.windows and not missed:
+                reason = "sessions with nothing to train"
+            left = sum(len(lines) for index, lines in enumerate(draft.texts) if index not in used)
+            if left:
+                tally.dropped[reason] += left
+        month = month_of(session.start_ms)
+        for index in used if whole else sorted(used):
+            tally.add_turn(turns[index].speaker, month, draft.texts[index])
+        for index in cut.trained:
+            persona, messages = tally.personas[turns[index].speaker], len(draft.texts[index])
             if draft.is_eval:
-                persona.evaluated += len(lines)
+                persona.evaluated += messages
             else:
-                persona.trained += len(lines)
+                persona.trained += messages
                 persona.turns += 1
                 persona.platforms[draft.chat.chat.platform] += 1
                 # The loss falls on the body and the closing mark.
-                persona.tokens += costs[index] - self._cost(render_turn(turn.speaker, "")) + 1
+                persona.tokens += costs[index] - self._opening[persona.speaker] + 1
+
+
+class _Openings(dict[str, int]):
+    """The tokens that a turn of each speaker takes besides its messages, counted when first asked for."""
+
+    def __init__(self, counter: TokenCounter) -> None:
+        self._counter = counter
+
+    def __missing__(self, speaker: str) -> int:
+        self[speaker] = tokens = self._counter.count([render_turn(speaker, "")])[0]
+        return tokens
 
 
 def _told(progress: Progress | None, stage: str) -> Callable[[int, int], None] | None:
