@@ -19,15 +19,17 @@ from persona.errors import UserError
 from persona.names import slug
 from persona.template import render_turn
 from train.dataset.card import write_card
+from train.dataset.drafting import Drafter
 from train.dataset.near_duplicates import HeldOut
 from train.dataset.options import Options, Progress, check
 from train.dataset.packing import packed
 from train.dataset.reading import ChatRow, Reader
 from train.dataset.report import write_report
+from train.dataset.rows import rows_in_order, sort_in
 from train.dataset.short_replies import ShortReplies
 from train.dataset.spool import Spool
 from train.dataset.tokens import ESTIMATE, TokenCounter
-from train.dataset.writing import FILES, SetWriter, Written
+from train.dataset.writing import FILES, Plan, Written, write_lines
 from train.people import Person, people, person_named
 from train.redaction import RedactionKey, Redactor, known_people, open_key
 from train.sessions import Said, Session, sessions_in_order
@@ -80,8 +82,7 @@ def _written(
     names = {person.id: person.speaker for person in known}
     # Sorting a long chat may take a file; it lies in the private folder, where the store is.
     store.commit()
-    quoted = str(store.path.parent).replace("'", "''")
-    store.db.execute(f"PRAGMA temp_store_directory = '{quoted}'")
+    sort_in(store.db, store.path.parent)
     with closing(Spool(store.path.parent)) as spool:
         reader = Reader(store, options, progress)
         _first_pass(reader, spool, options, counter, names)
@@ -104,12 +105,14 @@ def _first_pass(reader: Reader, spool: Spool, options: Options, counter: TokenCo
         def cut(chat: ChatRow, said: Iterable[Said]) -> Iterator[Session]:
             return sessions_in_order(chat.id, said, options.gap_s)
 
-    for chat in reader.chats():
-        sessions = cut(chat, reader.said_in(chat))
-        if chat.has_topics:
-            # They come in the order they ended, and those of several topics overlap.
-            sessions = iter(sorted(sessions, key=lambda session: session.start_ms))
-        spool.add(chat, sessions, options.eval_share)
+    chats = list(reader.chats())
+    with rows_in_order(reader.store, [chat.id for chat in chats], reader.total) as blocks:
+        for chat in chats:
+            sessions = cut(chat, reader.said_in(chat, blocks(chat.id)))
+            if chat.has_topics:
+                # They come in the order they ended, and those of several topics overlap.
+                sessions = iter(sorted(sessions, key=lambda session: session.start_ms))
+            spool.add(chat, sessions, options.eval_share)
 
 
 def _packer(
@@ -218,20 +221,19 @@ def _write_set(
     names = {person.id: person.speaker for person in known}
     key = open_key(reader.store.path.parent) if options.redact else None
     redactor = _redactor(reader.store, key, survey.speakers) if key is not None else None
-    writer = SetWriter(
-        names,
+    drafter = Drafter(
         voices,
         options,
-        counter,
         held_out=survey.held_out,
         short=survey.short,
         redact=redactor.redact if redactor is not None else None,
     )
-    tally = writer.tally
-    tally.dropped.update(reader.dropped)
-    if absent := spool.messages_without(voices):
-        tally.dropped["sessions without a persona"] += absent
-    sums = writer.write(spool, folder, progress)
+    drafts = drafter.drafts(spool, progress, f"writing {folder.name}")
+    lines = write_lines(Plan(folder, names, voices, options, counter), drafts, spool.messages_with(voices))
+    tally = lines.tally
+    for dropped in (reader.dropped, drafter.dropped):
+        tally.dropped.update(dropped)
+    tally.untrained.update(drafter.untrained)
     if key is not None and redactor is not None:
         # Before the card: a set without the key to it could not be made again.
         key.save()
@@ -243,7 +245,7 @@ def _write_set(
         tally.lines["eval"],
         {one.speaker: one.trained for one in personas},
         {one.speaker: one.evaluated for one in personas},
-        writer.too_long,
+        lines.too_long,
         dict(tally.dropped),
         dict(tally.redacted),
         list(warnings),
@@ -256,7 +258,7 @@ def _write_set(
         folder,
         options,
         tally,
-        sums,
+        lines.sums,
         store_sha256=reader.sha256,
         counter=counter,
         names=names,

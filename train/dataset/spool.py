@@ -76,14 +76,18 @@ class Spool:
         if sizes:
             self.chats.append(ChatSpan(chat, sizes, casts, first_held_out(sizes, eval_share), start, lengths))
 
-    def messages_without(self, voices: frozenset[int]) -> int:
-        """Return how many messages the sessions hold in which none of `voices` speaks."""
+    def messages_with(self, voices: frozenset[int]) -> int:
+        """Return how many messages the sessions hold in which one of `voices` speaks."""
         return sum(
             messages
             for chat in self.chats
             for messages, cast in zip(chat.sizes, chat.casts, strict=True)
-            if cast.isdisjoint(voices)
+            if not cast.isdisjoint(voices)
         )
+
+    def messages_without(self, voices: frozenset[int]) -> int:
+        """Return how many messages the other sessions hold."""
+        return sum(sum(chat.sizes) for chat in self.chats) - self.messages_with(voices)
 
     def speakers(self, voices: frozenset[int]) -> set[int]:
         """Return everybody who speaks in a session with one of `voices`, and somebody else."""
