@@ -12,6 +12,7 @@ from collections import Counter
 from math import inf
 
 from train.dataset.options import Options
+from train.dataset_choices import Rule
 from train.messages import Kind
 from train.sessions import Session
 
@@ -80,14 +81,14 @@ class Cleaner:
 
     def __init__(self, db: sqlite3.Connection, options: Options) -> None:
         """Learn from the store who is a program, and how long each account's messages are on average."""
-        self._forwards = options.cleans("forwards")
-        self._service = options.cleans("service")
-        self._walls = options.cleans("walls")
-        self._code = options.cleans("code")
-        self._repeated = options.cleans("repeated")
+        self._forwards = options.cleans(Rule.FORWARDS)
+        self._service = options.cleans(Rule.SERVICE)
+        self._walls = options.cleans(Rule.WALLS)
+        self._code = options.cleans(Rule.CODE)
+        self._repeated = options.cleans(Rule.REPEATED)
         # A plain dict: a Counter calls Python for each key that it does not have.
         self._times: dict[int, int] = {}
-        self.bots = _bots(db) if options.cleans("bots") else frozenset()
+        self.bots = _bots(db) if options.cleans(Rule.BOTS) else frozenset()
         """Accounts whose messages are left out."""
         self._usual = _usual_lengths(db) if self._walls else {}
 

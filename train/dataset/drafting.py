@@ -12,6 +12,7 @@ from train.dataset.near_duplicates import Found, HeldOut
 from train.dataset.options import Options, Progress
 from train.dataset.short_replies import ShortReplies
 from train.dataset.spool import Spool
+from train.dataset_choices import Rule
 from train.sessions import Session
 
 Redact = Callable[[str], str]
@@ -70,7 +71,7 @@ class Drafter:
         found, reason = _NOWHERE, None
         if not any(trained):
             reason = "sessions that answer nothing"
-        elif self._options.cleans("one-sided") and is_one_sided(session):
+        elif self._options.cleans(Rule.ONE_SIDED) and is_one_sided(session):
             reason = "one-sided sessions"
         elif not is_eval:
             found = self._held_out.look_for(session)

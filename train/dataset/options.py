@@ -1,19 +1,14 @@
 """Everything that decides what a dataset holds, in one value that is written to its card."""
 
 from collections.abc import Callable
-from typing import Literal, get_args
 
 import msgspec
 
 from persona.errors import UserError
+from train.dataset_choices import Chats, Format, Media, Rule
 from train.sessions import DEFAULT_GAP_S
 
-Rule = Literal["forwards", "bots", "service", "walls", "code", "one-sided", "repeated"]
-"""What cleaning takes out; see `train.dataset.cleaning`."""
-RULES: tuple[Rule, ...] = get_args(Rule)
-
-Format = Literal["sharegpt", "chatml", "messages"]
-FORMATS: tuple[Format, ...] = get_args(Format)
+RULES = tuple(Rule)
 
 Progress = Callable[[str, int, int], None]
 """Told of long work: the stage, how many messages it has in all, and how many more of them are done."""
@@ -29,8 +24,8 @@ class Options(msgspec.Struct, frozen=True):
     """Speakers to train; empty means everybody with `min_messages`."""
     one_each: bool = False
     gap_s: float = DEFAULT_GAP_S
-    chats: Literal["personal", "group", "both"] = "both"
-    media: Literal["keep", "drop"] = "keep"
+    chats: Chats = Chats.BOTH
+    media: Media = Media.KEEP
     min_messages: int = 1000
     max_tokens: int = DEFAULT_MAX_TOKENS
     """Sessions with more tokens are cut; 0 leaves them whole."""
@@ -42,7 +37,7 @@ class Options(msgspec.Struct, frozen=True):
     bubble_prefix: str = ""
     context: bool = False
     """Whether each session begins with a system turn that says who talks, where and when."""
-    format: Format = "sharegpt"
+    format: Format = Format.SHAREGPT
     keep: tuple[Rule, ...] = ()
     """Cleaning rules that are switched off."""
     keep_short: float = 1.0
