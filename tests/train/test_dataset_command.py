@@ -107,6 +107,9 @@ def test_a_recipe_gives_the_length_and_the_tokenizer(talk: Path, tokenizer: Path
         (["--persona", "Alice", "--recipe", "nothing"], "there is no recipe 'nothing'"),
         (["--persona", "Alice", "--gap", "0"], "--gap must be more than 0"),
         (["--persona", "Alice", "--gap", "nan"], "--gap must be more than 0"),
+        (["--persona", "Alice", "--gap", "inf"], "--gap must be more than 0"),
+        (["--persona", "Alice", "--force", "--out", __file__], "is a file, not a folder"),
+        (["--persona", "Alice", "--one-each", "--out", f"{__file__}/below"], "is a file, not a folder"),
         (["--persona", "Alice", "--eval-share", "1"], "--eval-share 1.0 is not a share"),
         (["--persona", "Alice", "--keep-short", "2"], "--keep-short 2.0 is not a share"),
         (["--persona", "Alice", "--overlap", "-1"], "--overlap -1.0 is not a share"),
@@ -130,9 +133,9 @@ def test_a_file_that_is_no_tokenizer_is_said_to_be_none(talk: Path, tmp_path: Pa
 
 def test_a_folder_that_cannot_be_written_to_is_named(talk: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    assert "cannot make the folder" in complaint(
-        greenroom_dataset("--persona", "Alice", "--out", tmp_path / "file" / "x")
-    )
+    said = complaint(greenroom_dataset("--persona", "Alice", "--out", tmp_path / "file" / "x"))
+    assert f"{tmp_path / 'file'} is a file, not a folder" in said
+    assert "--out" in said
 
 
 def test_every_option_is_in_the_docs() -> None:

@@ -77,8 +77,8 @@ def _written(
     known = people(store.db)
     # What cannot be done is said before the work, as far as it can be known then.
     named = [person_named(known, name) for name in options.personas]
-    if not options.one_each:
-        _check_free([folder], force)
+    # With a set for each persona, what is in `folder` itself is nobody's concern.
+    _check_free([folder], force or options.one_each)
     names = {person.id: person.speaker for person in known}
     # Sorting a long chat may take a file; it lies in the private folder, where the store is.
     store.commit()
@@ -178,9 +178,12 @@ def _slugs(chosen: Sequence[Person]) -> dict[str, Person]:
 
 
 def _check_free(folders: Iterable[Path], force: bool) -> None:
-    if force:
-        return
     for folder in folders:
+        there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+        if not there.is_dir():
+            raise UserError(f"{there} is a file, not a folder.", "Choose another with --out.")
+        if force:
+            continue
         for name in FILES:
             if (folder / name).exists():
                 raise UserError(f"There is a dataset in {folder} already.", "Use --force to replace it.")

@@ -1,5 +1,6 @@
 """Everything that decides what a dataset holds, in one value that is written to its card."""
 
+import math
 from collections.abc import Callable
 
 import msgspec
@@ -57,8 +58,8 @@ def check(options: Options) -> None:
         if not (0 <= share < 1 or (may_be_one and share == 1)):
             most = "at most 1" if may_be_one else "less than 1"
             raise UserError(f"{name} {share} is not a share.", f"Use 0 or more, and {most}.")
-    if not options.gap_s > 0:
-        raise UserError("--gap must be more than 0 minutes.", "The default is 10.")
+    if not 0 < options.gap_s < math.inf:
+        raise UserError("--gap must be more than 0 minutes, and a finite number of them.", "The default is 10.")
     if options.min_messages < 0:
         raise UserError("--min-messages cannot be less than 0.", "The default is 1,000.")
     for name, tokens in (("--max-tokens", options.max_tokens), ("--pack", options.pack)):
