@@ -29,8 +29,8 @@ from train.dataset.tokens import TokenCounter
 TRAIN, EVAL = "train.jsonl", "eval.jsonl"
 FILES = (TRAIN, EVAL)
 
-LEAST_APART = 50_000
-"""Messages in a set from which on another process writes it."""
+LEAST_APART = 150_000
+"""Messages in a set from which on another process writes it: it takes half a second to start."""
 _TURNS_AT_ONCE = 8192
 
 
