@@ -23,6 +23,7 @@ _BIDI = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _LINE_BREAK = re.compile(r"\r\n|[\r\u0085\u2028\u2029\x0b\x0c]")
 _SPACES = re.compile(r"\s+")
 # What any of the above looks for; most messages have none of it, and one search costs less than five substitutions.
+# Of these only the "<" is printable, which Python can say faster still.
 _SUSPECT = re.compile(
     r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b\u2060\ufeff\ud800-\udfff\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069<]"
 )
@@ -34,7 +35,7 @@ def neutralise(text: str) -> str:
     Line breaks of every kind become `\\n`, control and direction characters go, special tokens are written with
     a broken bar (`<¦im_end¦>`), and blank space around the whole is dropped. Doing it twice changes nothing.
     """
-    if _SUSPECT.search(text) is None:
+    if (text.isprintable() and "<" not in text) or _SUSPECT.search(text) is None:
         return text.strip()
     text = _LINE_BREAK.sub("\n", text)
     text = _BIDI.sub("", _CONTROL.sub("", text))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from scripts.options import Data
+from train.dataset_choices import Chats, Format, Media, Rule
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -18,41 +18,6 @@ if TYPE_CHECKING:
 
     from train.dataset import TokenCounter, Written
     from train.dataset.options import Progress
-
-
-class Chats(StrEnum):
-    """Which chats a dataset is made of."""
-
-    PERSONAL = "personal"
-    GROUP = "group"
-    BOTH = "both"
-
-
-class Media(StrEnum):
-    """What becomes of stickers, voice messages and pictures."""
-
-    KEEP = "keep"
-    DROP = "drop"
-
-
-class Form(StrEnum):
-    """How a line is written."""
-
-    SHAREGPT = "sharegpt"
-    CHATML = "chatml"
-    MESSAGES = "messages"
-
-
-class Rule(StrEnum):
-    """What is cleaned out."""
-
-    FORWARDS = "forwards"
-    BOTS = "bots"
-    SERVICE = "service"
-    WALLS = "walls"
-    CODE = "code"
-    ONE_SIDED = "one-sided"
-    REPEATED = "repeated"
 
 
 WHOM, HOW, WHAT, SAFE = "Who is trained", "How it is cut and written", "What is left out", "Redaction"
@@ -118,7 +83,9 @@ def dataset(
         bool,
         typer.Option("--context", help="Begin with a system turn: who, where, day and hour.", rich_help_panel=HOW),
     ] = False,
-    form: Annotated[Form, typer.Option("--format", help="How a line is written.", rich_help_panel=HOW)] = Form.SHAREGPT,
+    form: Annotated[
+        Format, typer.Option("--format", help="How a line is written.", rich_help_panel=HOW)
+    ] = Format.SHAREGPT,
     eval_share: Annotated[
         float,
         typer.Option(help="Share of each chat, its newest sessions, held out for evaluation.", rich_help_panel=HOW),
@@ -165,8 +132,8 @@ def dataset(
         personas=tuple(persona or ()),
         one_each=one_each,
         gap_s=gap * 60,
-        chats=chats.value,
-        media=media.value,
+        chats=chats,
+        media=media,
         min_messages=min_messages,
         max_tokens=length,
         overlap=overlap,
@@ -174,8 +141,8 @@ def dataset(
         eval_share=eval_share,
         bubble_prefix=bubble_prefix,
         context=context,
-        format=form.value,
-        keep=tuple(sorted({rule.value for rule in keep or ()})),
+        format=form,
+        keep=tuple(sorted(set(keep or ()))),
         keep_short=keep_short,
         redact=redact,
         seed=seed,

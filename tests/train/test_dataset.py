@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from persona.errors import UserError
@@ -101,6 +102,16 @@ def test_the_same_store_gives_the_same_bytes(build: Build, tmp_path: Path) -> No
     first = [(tmp_path / "out" / name).read_bytes() for name in files]
     build("Alice", force=True)
     assert [(tmp_path / "out" / name).read_bytes() for name in files] == first
+
+
+@pytest.mark.usefixtures("ten_hours")
+def test_a_card_makes_its_set_again(store: Store, build: Build, tmp_path: Path) -> None:
+    given = {"format": "chatml", "keep": ("walls",), "keep_short": 0.5, "context": True, "gap_s": 90.5, "seed": 3}
+    build("Alice", **given)
+    card = json.loads((tmp_path / "out" / "card.json").read_bytes())
+    write_dataset(store, tmp_path / "again", msgspec.convert(card["options"], Options))
+    for path in (tmp_path / "out").iterdir():
+        assert (tmp_path / "again" / path.name).read_bytes() == path.read_bytes()
 
 
 def test_the_order_of_imports_does_not_show(tmp_path: Path, telegram_chat: Write, telegram_row: Row) -> None:

@@ -1,10 +1,12 @@
 """Where sessions end, and what a turn holds."""
 
 import itertools
+import random
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 
 from tests.train.stored import sessions_of
 from train.importing import import_paths
+from train.local_time import utc_ms
 from train.messages import Kind, Reading
 from train.sessions import Said, Session, as_said, split_sessions
 from train.store import Store
@@ -88,6 +91,48 @@ def test_sessions_hold_every_message_once_and_end_only_at_gaps(rows: list[tuple[
     for session in sessions:
         speakers = [turn.person for turn in session.turns]
         assert all(a != b for a, b in itertools.pairwise(speakers))
+
+
+BERLIN = ZoneInfo("Europe/Berlin")
+SPRING, AUTUMN = (datetime(2024, month, day, 1, tzinfo=UTC) for month, day in ((3, 31), (10, 27)))
+
+
+@given(
+    st.sampled_from((SPRING, AUTUMN)),
+    st.lists(st.tuples(st.integers(-7200, 7200), st.integers(1, 2)), min_size=1, max_size=40),
+    st.randoms(use_true_random=False),
+)
+def test_neither_the_clock_nor_the_order_of_rows_decides_where_a_session_ends(
+    change: datetime, sent: list[tuple[int, int]], chance: random.Random
+) -> None:
+    """Within two hours of a change of the clock, read from local times with their offsets and in any order."""
+    rows = []
+    for seq, (seconds, person) in enumerate(sent):
+        local = (change + timedelta(seconds=seconds)).astimezone(BERLIN)
+        time_ms, offset_min = utc_ms(local, None)
+        rows.append(Said(time_ms, seq, person, str(seq), offset_min=offset_min))
+    chance.shuffle(rows)
+    in_order = sorted((seconds, seq) for seq, (seconds, _) in enumerate(sent))
+    expected: list[list[str]] = []
+    for place, (seconds, seq) in enumerate(in_order):
+        if not place or seconds - in_order[place - 1][0] > 600:
+            expected.append([])
+        expected[-1].append(str(seq))
+    sessions = list(split_sessions(1, rows))
+    assert [[text for turn in one.turns for text in turn.messages] for one in sessions] == expected
+    assert {one.offset_min for one in sessions} <= {60, 120}
+
+
+def test_rows_stored_in_any_order_are_read_in_one(store: Store, telegram_chat: Write, telegram_row: Row) -> None:
+    rows = [telegram_row(n, ("Alice", "Bob")[n % 3 > 0], str(n), at=n * 150 + 700 * (n % 7 == 0)) for n in range(60)]
+    random.Random(1).shuffle(rows)
+    for part in (rows[:20], rows[20:50], rows[50:]):
+        import_paths(store, [telegram_chat(part, to=f"{part[0]['id']}.json")])
+    ((*sessions,),) = sessions_of(store)
+    times = sorted((int(row["date_unixtime"]), row["id"]) for row in rows)
+    held = [text for one in sessions for turn in one.turns for text in turn.messages]
+    assert held == [str(number) for _, number in times]
+    assert len(sessions) == 1 + sum(after - before > 600 for (before, _), (after, _) in itertools.pairwise(times))
 
 
 @pytest.mark.parametrize(

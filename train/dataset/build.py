@@ -6,9 +6,10 @@ known who has enough messages, what is held out and who speaks in which set, and
 
 from __future__ import annotations
 
+import gc
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import msgspec
@@ -18,15 +19,17 @@ from persona.errors import UserError
 from persona.names import slug
 from persona.template import render_turn
 from train.dataset.card import write_card
+from train.dataset.drafting import Drafter
 from train.dataset.near_duplicates import HeldOut
 from train.dataset.options import Options, Progress, check
 from train.dataset.packing import packed
 from train.dataset.reading import ChatRow, Reader
 from train.dataset.report import write_report
+from train.dataset.rows import rows_in_order, sort_in
 from train.dataset.short_replies import ShortReplies
 from train.dataset.spool import Spool
 from train.dataset.tokens import ESTIMATE, TokenCounter
-from train.dataset.writing import FILES, SetWriter, Written
+from train.dataset.writing import FILES, Plan, Written, write_lines
 from train.people import Person, people, person_named
 from train.redaction import RedactionKey, Redactor, known_people, open_key
 from train.sessions import Said, Session, sessions_in_order
@@ -51,18 +54,35 @@ def write_dataset(
     threshold, an impossible option, and for a set that is there already unless `force`.
     """
     check(options)
+    with _few_collections():
+        return _written(store, folder, options, counter, force, progress)
+
+
+@contextmanager
+def _few_collections() -> Iterator[None]:
+    """Let the garbage collector look for cycles more seldom: there are none in millions of lists of messages."""
+    before = gc.get_threshold()
+    gc.set_threshold(100_000, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
+def _written(
+    store: Store, folder: Path, options: Options, counter: TokenCounter, force: bool, progress: Progress | None
+) -> list[Written]:
     if not store.count():
         raise UserError("The message store is empty.", "Read an export first: greenroom import PATH.")
     known = people(store.db)
     # What cannot be done is said before the work, as far as it can be known then.
     named = [person_named(known, name) for name in options.personas]
-    if not options.one_each:
-        _check_free([folder], force)
+    # With a set for each persona, what is in `folder` itself is nobody's concern.
+    _check_free([folder], force or options.one_each)
     names = {person.id: person.speaker for person in known}
     # Sorting a long chat may take a file; it lies in the private folder, where the store is.
     store.commit()
-    quoted = str(store.path.parent).replace("'", "''")
-    store.db.execute(f"PRAGMA temp_store_directory = '{quoted}'")
+    sort_in(store.db, store.path.parent)
     with closing(Spool(store.path.parent)) as spool:
         reader = Reader(store, options, progress)
         _first_pass(reader, spool, options, counter, names)
@@ -85,12 +105,14 @@ def _first_pass(reader: Reader, spool: Spool, options: Options, counter: TokenCo
         def cut(chat: ChatRow, said: Iterable[Said]) -> Iterator[Session]:
             return sessions_in_order(chat.id, said, options.gap_s)
 
-    for chat in reader.chats():
-        sessions = cut(chat, reader.said_in(chat))
-        if chat.has_topics:
-            # They come in the order they ended, and those of several topics overlap.
-            sessions = iter(sorted(sessions, key=lambda session: session.start_ms))
-        spool.add(chat, sessions, options.eval_share)
+    chats = list(reader.chats())
+    with rows_in_order(reader.store, [chat.id for chat in chats], reader.total) as blocks:
+        for chat in chats:
+            sessions = cut(chat, reader.said_in(chat, blocks(chat.id)))
+            if chat.has_topics:
+                # They come in the order they ended, and those of several topics overlap.
+                sessions = iter(sorted(sessions, key=lambda session: session.start_ms))
+            spool.add(chat, sessions, options.eval_share)
 
 
 def _packer(
@@ -156,9 +178,12 @@ def _slugs(chosen: Sequence[Person]) -> dict[str, Person]:
 
 
 def _check_free(folders: Iterable[Path], force: bool) -> None:
-    if force:
-        return
     for folder in folders:
+        there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+        if not there.is_dir():
+            raise UserError(f"{there} is a file, not a folder.", "Choose another with --out.")
+        if force:
+            continue
         for name in FILES:
             if (folder / name).exists():
                 raise UserError(f"There is a dataset in {folder} already.", "Use --force to replace it.")
@@ -173,12 +198,10 @@ class _Survey(msgspec.Struct):
 
 
 def _surveyed(spool: Spool, voices: frozenset[int], options: Options) -> _Survey:
-    survey = _Survey(set(), HeldOut(), ShortReplies(options.keep_short, options.seed))
-    for _, session, is_eval in spool.read():
-        persons = {turn.person for turn in session.turns}
-        if persons.isdisjoint(voices) or len(session.turns) < 2:
+    survey = _Survey(spool.speakers(voices), HeldOut(), ShortReplies(options.keep_short, options.seed))
+    for _, session, is_eval in spool.read(voices, only_eval=options.keep_short >= 1):
+        if len(session.turns) < 2:
             continue
-        survey.speakers |= persons
         survey.short.learn(session, voices)
         if is_eval:
             survey.held_out.add(session)
@@ -201,18 +224,19 @@ def _write_set(
     names = {person.id: person.speaker for person in known}
     key = open_key(reader.store.path.parent) if options.redact else None
     redactor = _redactor(reader.store, key, survey.speakers) if key is not None else None
-    writer = SetWriter(
-        names,
+    drafter = Drafter(
         voices,
         options,
-        counter,
         held_out=survey.held_out,
         short=survey.short,
         redact=redactor.redact if redactor is not None else None,
     )
-    tally = writer.tally
-    tally.dropped.update(reader.dropped)
-    sums = writer.write(spool, folder, progress)
+    drafts = drafter.drafts(spool, progress, f"writing {folder.name}")
+    lines = write_lines(Plan(folder, names, voices, options, counter), drafts, spool.messages_with(voices))
+    tally = lines.tally
+    for dropped in (reader.dropped, drafter.dropped):
+        tally.dropped.update(dropped)
+    tally.untrained.update(drafter.untrained)
     if key is not None and redactor is not None:
         # Before the card: a set without the key to it could not be made again.
         key.save()
@@ -224,7 +248,7 @@ def _write_set(
         tally.lines["eval"],
         {one.speaker: one.trained for one in personas},
         {one.speaker: one.evaluated for one in personas},
-        writer.too_long,
+        lines.too_long,
         dict(tally.dropped),
         dict(tally.redacted),
         list(warnings),
@@ -237,7 +261,7 @@ def _write_set(
         folder,
         options,
         tally,
-        sums,
+        lines.sums,
         store_sha256=reader.sha256,
         counter=counter,
         names=names,

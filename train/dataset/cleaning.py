@@ -12,6 +12,7 @@ from collections import Counter
 from math import inf
 
 from train.dataset.options import Options
+from train.dataset_choices import Rule
 from train.messages import Kind
 from train.sessions import Session
 
@@ -80,20 +81,25 @@ class Cleaner:
 
     def __init__(self, db: sqlite3.Connection, options: Options) -> None:
         """Learn from the store who is a program, and how long each account's messages are on average."""
-        self._forwards = options.cleans("forwards")
-        self._service = options.cleans("service")
-        self._walls = options.cleans("walls")
-        self._code = options.cleans("code")
-        self._repeated = options.cleans("repeated")
-        self._times = Counter[int]()
-        self._bots = _bots(db) if options.cleans("bots") else frozenset()
+        self._forwards = options.cleans(Rule.FORWARDS)
+        self._service = options.cleans(Rule.SERVICE)
+        self._walls = options.cleans(Rule.WALLS)
+        self._code = options.cleans(Rule.CODE)
+        self._repeated = options.cleans(Rule.REPEATED)
+        # A plain dict: a Counter calls Python for each key that it does not have.
+        self._times: dict[int, int] = {}
+        self.bots = _bots(db) if options.cleans(Rule.BOTS) else frozenset()
+        """Accounts whose messages are left out."""
         self._usual = _usual_lengths(db) if self._walls else {}
 
     def rule_against(self, account: int, kind: str, text: str, forwarded_from: str | None) -> str | None:
-        """Return the rule that leaves a message out, or None when it stays. Counts nothing."""
+        """Return the rule that leaves a message out, or None when it stays.
+
+        A text of less than `REPEATED_CHARS` that was not forwarded stays, unless its account is one of `bots`.
+        """
         if forwarded_from is not None and self._forwards:
             return "forwards"
-        if account in self._bots:
+        if account in self.bots:
             return "bots"
         if kind != _TEXT:
             return "service" if self._service and kind in SERVICE_KINDS else None
@@ -107,8 +113,8 @@ class Cleaner:
 
     def _said_before(self, account: int, text: str) -> bool:
         key = hash((account, _DIGITS.sub("0", text).casefold()))
-        self._times[key] += 1
-        return self._times[key] > REPEATED_KEPT
+        self._times[key] = times = self._times.get(key, 0) + 1
+        return times > REPEATED_KEPT
 
 
 def _bots(db: sqlite3.Connection) -> frozenset[int]:
@@ -119,10 +125,15 @@ def _bots(db: sqlite3.Connection) -> frozenset[int]:
 
 
 def _usual_lengths(db: sqlite3.Connection) -> dict[int, float]:
-    """Return the mean length of each account's texts that are no walls, in characters; endless for letter writers."""
+    """Return the mean length of the texts that are no walls, in characters, of each account that sent one that long.
+
+    Endless for letter writers.
+    """
+    # Grouping every message takes several times as long as looking for the long ones, which few have written.
     rows = db.execute(
         "SELECT sender_id, avg(length(text) >= ?1), avg(iif(length(text) < ?1, length(text), NULL)) FROM messages "
-        "WHERE kind = 'text' AND forwarded_from IS NULL AND sender_id IS NOT NULL GROUP BY sender_id",
+        "WHERE kind = 'text' AND forwarded_from IS NULL AND sender_id IN "
+        "(SELECT sender_id FROM messages WHERE kind = 'text' AND length(text) >= ?1) GROUP BY sender_id",
         [WALL_CHARS],
     )
     return {account: inf if long >= WALL_SHARE else usual or 0.0 for account, long, usual in rows}

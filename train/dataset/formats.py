@@ -17,7 +17,7 @@ import msgspec
 
 from persona.template import TURN_END, TURN_START
 from train.conversations import Conversation, Utterance, rendered
-from train.dataset.options import Format
+from train.dataset_choices import Format
 
 Encoded = Callable[[list[Utterance]], bytes]
 
@@ -26,9 +26,9 @@ def encoder(form: Format, personas: Collection[str]) -> Encoded:
     """Return what writes a conversation as one line of JSON; `personas` are the speakers that are assistants."""
     encode = msgspec.json.Encoder().encode
     as_object: dict[Format, Callable[[list[Utterance]], Any]] = {
-        "sharegpt": Conversation,
-        "chatml": _chatml,
-        "messages": lambda turns: _messages(turns, personas),
+        Format.SHAREGPT: Conversation,
+        Format.CHATML: _chatml,
+        Format.MESSAGES: lambda turns: _messages(turns, personas),
     }
     shape = as_object[form]
     return lambda turns: encode(shape(turns)) + b"\n"

@@ -1,19 +1,15 @@
 """Everything that decides what a dataset holds, in one value that is written to its card."""
 
+import math
 from collections.abc import Callable
-from typing import Literal, get_args
 
 import msgspec
 
 from persona.errors import UserError
+from train.dataset_choices import Chats, Format, Media, Rule
 from train.sessions import DEFAULT_GAP_S
 
-Rule = Literal["forwards", "bots", "service", "walls", "code", "one-sided", "repeated"]
-"""What cleaning takes out; see `train.dataset.cleaning`."""
-RULES: tuple[Rule, ...] = get_args(Rule)
-
-Format = Literal["sharegpt", "chatml", "messages"]
-FORMATS: tuple[Format, ...] = get_args(Format)
+RULES = tuple(Rule)
 
 Progress = Callable[[str, int, int], None]
 """Told of long work: the stage, how many messages it has in all, and how many more of them are done."""
@@ -32,8 +28,8 @@ class Options(msgspec.Struct, frozen=True):
     """Speakers to train; empty means everybody with `min_messages`."""
     one_each: bool = False
     gap_s: float = DEFAULT_GAP_S
-    chats: Literal["personal", "group", "both"] = "both"
-    media: Literal["keep", "drop"] = "keep"
+    chats: Chats = Chats.BOTH
+    media: Media = Media.KEEP
     min_messages: int = 1000
     max_tokens: int = DEFAULT_MAX_TOKENS
     """Sessions with more tokens are cut; 0 leaves them whole."""
@@ -45,7 +41,7 @@ class Options(msgspec.Struct, frozen=True):
     bubble_prefix: str = ""
     context: bool = False
     """Whether each session begins with a system turn that says who talks, where and when."""
-    format: Format = "sharegpt"
+    format: Format = Format.SHAREGPT
     keep: tuple[Rule, ...] = ()
     """Cleaning rules that are switched off."""
     keep_short: float = 1.0
@@ -65,8 +61,8 @@ def check(options: Options) -> None:
         if not (0 <= share < 1 or (may_be_one and share == 1)):
             most = "at most 1" if may_be_one else "less than 1"
             raise UserError(f"{name} {share} is not a share.", f"Use 0 or more, and {most}.")
-    if not options.gap_s > 0:
-        raise UserError("--gap must be more than 0 minutes.", "The default is 10.")
+    if not 0 < options.gap_s < math.inf:
+        raise UserError("--gap must be more than 0 minutes, and a finite number of them.", "The default is 10.")
     if options.min_messages < 0:
         raise UserError("--min-messages cannot be less than 0.", "The default is 1,000.")
     for name, tokens in (("--max-tokens", options.max_tokens), ("--pack", options.pack)):

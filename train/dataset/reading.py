@@ -7,17 +7,17 @@ the store.
 from __future__ import annotations
 
 import hashlib
-import sqlite3
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
 
 from persona.names import neutralise
-from train.dataset.cleaning import Cleaner
+from train.dataset.cleaning import REPEATED_CHARS, Cleaner
 from train.dataset.options import Options, Progress
 from train.dataset.quotes import ExcludedWords
+from train.dataset.rows import blocks_of
 from train.messages import ChatKind, Kind
 from train.sessions import Said, as_said
 from train.store import Store
@@ -28,11 +28,6 @@ _CHAT_KINDS = {
     "both": frozenset({ChatKind.PERSONAL, ChatKind.GROUP}),
 }
 _KINDS = {kind.value: kind for kind in Kind}
-_ROWS_AT_ONCE = 4096
-
-# One order for every store with the same messages: the platforms' own, not that of the imports.
-_MESSAGES = """SELECT time_ms, seq, sender_id, kind, text, topic, offset_min, forwarded_from
-    FROM messages WHERE chat_id = ? ORDER BY time_ms, seq, message"""
 
 
 class ChatRow(msgspec.Struct, frozen=True):
@@ -56,7 +51,8 @@ class Reader:
         self._db = store.db
         self._options = options
         self._progress = progress
-        self._total = store.count()
+        self.total = store.count()
+        """Messages of the store."""
         self._digest = hashlib.sha256()
         self._cleaner = Cleaner(store.db, options)
         self._people: dict[int, int] = dict(store.db.execute("SELECT id, person_id FROM accounts"))
@@ -86,19 +82,20 @@ class Reader:
             if count:
                 self.dropped[f"{chat_kind} chats"] += count
                 if self._progress is not None:
-                    self._progress("reading", self._total, count)
+                    self._progress("reading", self.total, count)
 
-    def said_in(self, chat: ChatRow) -> Iterator[Said]:
-        """Yield what was said in a chat, oldest first."""
+    def said_in(self, chat: ChatRow, blocks: Iterable[bytes] | None = None) -> Iterator[Said]:
+        """Yield what was said in a chat, oldest first; `blocks` are its rows, where somebody has read them."""
         keep_media = self._options.media == "keep"
-        encode = msgspec.msgpack.Encoder().encode
-        rule_against, people, excluded, quotes = (
-            self._cleaner.rule_against, self._people, self._excluded, self._quotes,
+        decode = msgspec.msgpack.Decoder(list[list[Any]]).decode
+        rule_against, bots, people, excluded, quotes = (
+            self._cleaner.rule_against, self._cleaner.bots, self._people, self._excluded, self._quotes or None,
         )  # fmt: skip
         part = 0
         dropped, said_by = Counter[str](), Counter[int]()
-        for rows in _batches(self._db.execute(_MESSAGES, [chat.id])):
-            self._digest.update(encode(rows))
+        for block in blocks_of(self._db, chat.id) if blocks is None else blocks:
+            self._digest.update(block)
+            rows = decode(block)
             for time_ms, seq, account, name, text, topic, offset_min, forwarded in rows:
                 if account is None:
                     dropped["service"] += 1
@@ -111,16 +108,19 @@ class Reader:
                 if name == "deleted":
                     dropped["deleted"] += 1
                     continue
-                rule = rule_against(account, name, text, forwarded)
-                if rule is not None:
-                    dropped[rule] += 1
-                    continue
+                plain = name == "text" and forwarded is None and account not in bots
+                # Most messages are short texts, which no other rule is against.
+                if not plain or len(text) >= REPEATED_CHARS:
+                    rule = rule_against(account, name, text, forwarded)
+                    if rule is not None:
+                        dropped[rule] += 1
+                        continue
                 said = neutralise(text) if name == "text" else ""
                 if not said or "\n" in said:
                     said = as_said(_KINDS[name], text, keep_media=keep_media)
                 if forwarded is not None and said:
                     said = f"[forwarded] {said}"
-                if quotes:
+                if quotes is not None:
                     said = quotes.without(said)
                 if not said:
                     dropped["nothing left"] += 1
@@ -129,11 +129,6 @@ class Reader:
                 said_by[person] += 1
                 yield Said(time_ms, seq, person, said, topic, part, offset_min)
             if self._progress is not None:
-                self._progress("reading", self._total, len(rows))
+                self._progress("reading", self.total, len(rows))
         self.dropped.update(dropped)
         self.said.update(said_by)
-
-
-def _batches(cursor: sqlite3.Cursor) -> Iterator[list[Any]]:
-    while rows := cursor.fetchmany(_ROWS_AT_ONCE):
-        yield rows

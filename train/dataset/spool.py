@@ -5,7 +5,9 @@ Sessions lie one after another, chat by chat in the order they began, and are re
 
 from __future__ import annotations
 
+import os
 import tempfile
+from array import array
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -20,12 +22,19 @@ _TOLD_AFTER = 4096
 
 
 class ChatSpan(msgspec.Struct):
-    """The sessions of one chat in the spool: how many messages each holds, and where the held-out ones begin."""
+    """The sessions of one chat in the spool, and where the held-out ones begin."""
 
     chat: ChatRow
     sizes: list[int]
+    """How many messages each session holds."""
+    casts: list[frozenset[int]]
+    """Who speaks in each session; the same people are the same object."""
     first_eval: int
     """The index of the first session that is held out; their number when none is."""
+    start: int
+    """Where the sessions begin in the file."""
+    lengths: array[int]
+    """The bytes that each takes there."""
 
 
 class Spool:
@@ -36,6 +45,7 @@ class Spool:
         self.chats: list[ChatSpan] = []
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode = msgspec.msgpack.Decoder(Session).decode
+        self._casts: dict[frozenset[int], frozenset[int]] = {}
         try:
             # Open for as long as the spool is, which `close` ends.
             self._file = tempfile.TemporaryFile(dir=folder, buffering=_BLOCK)  # noqa: SIM115
@@ -49,27 +59,62 @@ class Spool:
 
     def add(self, chat: ChatRow, sessions: Iterable[Session], eval_share: float) -> None:
         """Write the sessions of a chat, which come in the order they began."""
-        sizes = []
+        sizes: list[int] = []
+        casts: list[frozenset[int]] = []
+        lengths = array("L")
         try:
+            start = self._file.tell()
             for session in sessions:
                 raw = self._encode(session)
-                self._file.write(len(raw).to_bytes(4, "little"))
                 self._file.write(raw)
+                lengths.append(len(raw))
                 sizes.append(session.messages)
+                cast = frozenset([turn.person for turn in session.turns])
+                casts.append(self._casts.setdefault(cast, cast))
         except OSError as error:
             raise _cannot_write(self._folder, error) from error
         if sizes:
-            self.chats.append(ChatSpan(chat, sizes, first_held_out(sizes, eval_share)))
+            self.chats.append(ChatSpan(chat, sizes, casts, first_held_out(sizes, eval_share), start, lengths))
 
-    def read(self, told: Callable[[int, int], None] | None = None) -> Iterator[tuple[ChatSpan, Session, bool]]:
-        """Yield every session with its chat, and whether it is held out; `told` gets all messages, and those read."""
-        self._file.seek(0)
+    def messages_with(self, voices: frozenset[int]) -> int:
+        """Return how many messages the sessions hold in which one of `voices` speaks."""
+        return sum(
+            messages
+            for chat in self.chats
+            for messages, cast in zip(chat.sizes, chat.casts, strict=True)
+            if not cast.isdisjoint(voices)
+        )
+
+    def messages_without(self, voices: frozenset[int]) -> int:
+        """Return how many messages the other sessions hold."""
+        return sum(sum(chat.sizes) for chat in self.chats) - self.messages_with(voices)
+
+    def speakers(self, voices: frozenset[int]) -> set[int]:
+        """Return everybody who speaks in a session with one of `voices`, and somebody else."""
+        casts = {cast for chat in self.chats for cast in chat.casts}
+        return {person for cast in casts if len(cast) > 1 and not cast.isdisjoint(voices) for person in cast}
+
+    def read(
+        self, voices: frozenset[int], told: Callable[[int, int], None] | None = None, *, only_eval: bool = False
+    ) -> Iterator[tuple[ChatSpan, Session, bool]]:
+        """Yield every session in which one of `voices` speaks with its chat, and whether it is held out.
+
+        `told` gets how many messages there are in all, and how many more have been read or passed over.
+        """
         total = sum(sum(chat.sizes) for chat in self.chats)
         waiting = 0
         for chat in self.chats:
-            for index, messages in enumerate(chat.sizes):
-                size = int.from_bytes(self._file.read(4), "little")
-                yield chat, self._decode(self._file.read(size)), index >= chat.first_eval
+            self._file.seek(chat.start)
+            passed = 0
+            for index, (messages, cast, length) in enumerate(zip(chat.sizes, chat.casts, chat.lengths, strict=True)):
+                is_eval = index >= chat.first_eval
+                if cast.isdisjoint(voices) or (only_eval and not is_eval):
+                    passed += length
+                else:
+                    if passed:
+                        self._file.seek(passed, os.SEEK_CUR)
+                        passed = 0
+                    yield chat, self._decode(self._file.read(length)), is_eval
                 waiting += messages
                 if told is not None and waiting >= _TOLD_AFTER:
                     told(total, waiting)

@@ -80,15 +80,18 @@ class Tally:
         self._most = min(SAMPLE, SAMPLE_IN_ALL // max(1, len(speakers)))
         self._random = random.Random(seed)
         self._seen = Counter[str]()
+        self._examples_seen = 0
 
     def add_turn(self, speaker: str, month: str, messages: list[str]) -> None:
         """Count a turn that is in the set, and keep some of its messages."""
-        self.months[month, speaker] += len(messages)
+        count = len(messages)
+        self.kept += count
+        self.months[month, speaker] += count
         persona = self.personas.get(speaker)
         whose, texts = (speaker, persona.texts) if persona is not None else ("", self.others)
         seen = self._seen[whose]
-        self._seen[whose] = seen + len(messages)
-        if seen + len(messages) <= self._most:
+        self._seen[whose] = seen + count
+        if seen + count <= self._most:
             texts += messages
             return
         for place, message in enumerate(messages, start=seen):
@@ -99,10 +102,10 @@ class Tally:
 
     def add_example(self, example: Example) -> None:
         """Keep some of the lines that are given, each as likely as any other."""
-        self._seen["example"] += 1
+        self._examples_seen += 1
         if len(self.examples) < EXAMPLES:
             self.examples.append(example)
-        elif (place := int(self._random.random() * self._seen["example"])) < EXAMPLES:
+        elif (place := int(self._random.random() * self._examples_seen)) < EXAMPLES:
             self.examples[place] = example
 
 
