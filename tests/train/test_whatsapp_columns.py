@@ -55,13 +55,13 @@ def test_a_block_of_one_layout_is_what_its_lines_are(head: str) -> None:
     agree(block(*[head] * len(BODIES)).replace("\n", "\r\n"))
 
 
-@pytest.mark.parametrize(
-    "other", [*HEADERS.values(), "{} de ago. de 2022 14:56 - ", "١٣/٢/٢٠٢٤, ٩:٠٥ - ", "{}/3/24, 99:99 - "]
-)
+OTHERS = [*HEADERS.values(), "{} de ago. de 2022 14:56 - ", "١٣/٢/٢٠٢٤, ٩:٠٥ - ", "{}/3/24, 99:99 - "][1:]
+
+
+@pytest.mark.parametrize("other", OTHERS)
 def test_a_block_with_another_layout_in_it_is_left_to_be_read_line_by_line(other: str) -> None:
     head = HEADERS["android"]
-    if other != head:
-        assert columns_of(block(*[head] * 4, other, *[head] * 3)) is None or other.endswith("99:99 - ")
+    assert columns_of(block(*[head] * 4, other, *[head] * 3)) is None
 
 
 def test_text_without_a_message_has_no_columns() -> None:
