@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from hashlib import blake2b
 
-_EMPTY = blake2b(digest_size=8)
+_new_hash = blake2b(digest_size=8).copy
 """Copied for each id: setting up a hash takes longer than hashing a message."""
 HELD_TIMES = 10_000
 """Times that are remembered. What is alike further apart than that in a file is the same record twice."""
@@ -37,8 +37,12 @@ class PrintedIds:
         alike = f"{who}\0{what}"
         nth = seen[who] = seen.get(who, 0) + 1
         same = seen[alike] = seen.get(alike, 0) + 1
-        hashed = _EMPTY.copy()
-        hashed.update(f"{same}{alike}".encode("utf-8", "surrogatepass"))
+        hashed = _new_hash()
+        try:
+            hashed.update(f"{same}{alike}".encode())
+        except UnicodeEncodeError:
+            # Half of a letter. Asking for such in the first place takes three times as long.
+            hashed.update(f"{same}{alike}".encode("utf-8", "surrogatepass"))
         return f"{time} {hashed.hexdigest()}", f"{time} {nth} {who}"
 
     def _turn_to(self, time: str) -> None:

@@ -27,12 +27,12 @@ class Authors:
         self._often: dict[str, int] = {}
         """How often what nothing more is to be learnt of stood before a colon again."""
 
-    def add_known(self, printed: str) -> bool:
-        """Take in one more message of a printed name, if nothing but the name counts any more; else return False."""
+    def add_known(self, printed: str, count: int = 1) -> bool:
+        """Take in more messages of a printed name, if nothing but the name counts any more; else return False."""
         often = self._often.get(printed)
         if often is None:
             return False
-        self._often[printed] = often + 1
+        self._often[printed] = often + count
         return True
 
     def add(self, rest: str) -> None:
@@ -81,6 +81,10 @@ class Authors:
     def names(self) -> set[str]:
         """The names of everybody who wrote, a colon in them excepted."""
         return {name for name in self._names.values() if name is not None}
+
+    def plain_name(self, printed: str) -> str | None:
+        """Return the name that stands before a colon, where that is all there is to it."""
+        return self._plain.get(printed)
 
     def split(self, rest: str) -> tuple[str | None, str]:
         """Return the author and the text in what follows the time; no author where the app wrote it."""

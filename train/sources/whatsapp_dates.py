@@ -12,7 +12,7 @@ from itertools import repeat
 
 import msgspec
 
-from train.sources.whatsapp_headers import Header
+from train.sources.whatsapp_headers import Shape
 
 ORDERS = ("dmy", "mdy", "ymd")
 _BUDDHIST, _MINGUO, _JALALI = 543, 1911, 621
@@ -40,16 +40,16 @@ class Dates:
         self._separator = ""
         self._periods = False
 
-    def add(self, header: Header) -> None:
-        """Take in the date of one message; those of one file all have the same shape."""
-        if header.parts == self._last:
-            self._counts[-1] += 1
+    def add(self, parts: tuple[int, int, int], digits: tuple[int, int], shape: Shape, count: int = 1) -> None:
+        """Take in the date of `count` messages in a row, see `Header`; those of one file all have the same shape."""
+        if parts == self._last:
+            self._counts[-1] += count
             return
-        self._last = header.parts
-        self._parts.extend(header.parts)
-        self._counts.append(1)
-        self._year_first |= header.digits[0] > 2
-        _, self._separator, _, self._periods = header.shape
+        self._last = parts
+        self._parts.extend(parts)
+        self._counts.append(count)
+        self._year_first |= digits[0] > 2
+        _, self._separator, _, self._periods = shape
 
     def order(self) -> DateOrder:
         """Return the order under which most dates exist, time falls least often, and the file spans least.

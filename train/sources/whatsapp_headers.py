@@ -58,7 +58,7 @@ _USUAL_HEADER = (
 _USUAL = re.compile(_USUAL_HEADER)
 _END = _USUAL.groupindex["end"]
 # From line to line in one go. A name is only told where no colon can belong to it.
-_USUAL_LINE = re.compile(rf"\n{_USUAL_HEADER}(?:(?P<author>[^\n:]+): )?[^\n]*", re.MULTILINE)
+USUAL_LINE = re.compile(rf"\n{_USUAL_HEADER}(?:(?P<author>[^\n:]+): )?[^\n]*", re.MULTILINE)
 
 
 Shape = tuple[str, str, bool, bool]
@@ -79,16 +79,21 @@ class Header(msgspec.Struct, gc=False):
     """Where in the line the rest begins: author and text."""
 
 
+def begins_message(line: str) -> bool:
+    """Return whether a line may have a header in it; far most that continue a message are told at once."""
+    return line[:1] in _BEGINNINGS or _may_begin(line)
+
+
 def parse_header(line: str) -> Header | None:
     """Return the header in a line, None when the line continues a message."""
     found = _USUAL.match(line)
     if found is None:
-        return _parse_unusual(line) if line[:1] in _BEGINNINGS or _may_begin(line) else None
+        return _parse_unusual(line) if begins_message(line) else None
     bracket, date, separator, clock, end = found.groups()
-    second, shown = _clock(clock)
+    second, shown = clock_of(clock)
     if second is None:
         return None
-    return Header(_shape(bracket, separator, end, shown), *_date(date), second, found.end())
+    return Header(shape_of(bracket, separator, end, shown), *date_of(date), second, found.end())
 
 
 Found = tuple[int, int, Header, str | None]
@@ -102,18 +107,18 @@ def headers_in(text: str) -> Iterator[Found]:
     line = end = 0
     shape: Shape = ("", "", False, False)
     printed_shape: object = None
-    for found in _USUAL_LINE.finditer(text):
+    for found in USUAL_LINE.finditer(text):
         start = found.start()
         if start != end:
             yield from _headers_line_by_line(text, end, start, line)
             line += text.count("\n", end, start)
         bracket, date, separator, clock, mark, author = found.groups()
-        second, shown = _clock(clock)
+        second, shown = clock_of(clock)
         if second is not None:
             if (printed := (bracket, separator, mark, shown)) != printed_shape:
                 printed_shape = printed
-                shape = _shape(bracket, separator, mark, shown)
-            parts, digits = _date(date)
+                shape = shape_of(bracket, separator, mark, shown)
+            parts, digits = date_of(date)
             yield start, line, Header(shape, parts, digits, second, found.end(_END) - start - 1), author
         line += 1
         end = found.end()
@@ -135,14 +140,14 @@ def _headers_line_by_line(text: str, start: int, end: int, number: int) -> Itera
 
 
 @lru_cache(maxsize=1 << 16)
-def _date(printed: str) -> tuple[tuple[int, int, int], tuple[int, int]]:
+def date_of(printed: str) -> tuple[tuple[int, int, int], tuple[int, int]]:
     """Return the parts of a usual date, and how many digits the first and the last have."""
     a, b, c = re.split("[./-]", printed)
     return (int(a), int(b), int(c)), (len(a), len(c))
 
 
 @lru_cache(maxsize=1 << 17)
-def _clock(printed: str) -> tuple[int | None, tuple[bool, bool]]:
+def clock_of(printed: str) -> tuple[int | None, tuple[bool, bool]]:
     """Return the second of the day a clock shows, None where there is none, and whether it has seconds, and AM."""
     period = printed[-2:] if printed[-1] in "Mm" else None
     hour, minute, *second = map(int, (printed[:-3] if period else printed).split(":"))
@@ -151,7 +156,8 @@ def _clock(printed: str) -> tuple[int | None, tuple[bool, bool]]:
 
 
 @lru_cache(maxsize=256)
-def _shape(bracket: str | None, separator: str, end: str, shown: tuple[bool, bool]) -> Shape:
+def shape_of(bracket: str | None, separator: str, end: str, shown: tuple[bool, bool]) -> Shape:
+    """Return the shape of a usual header, see `Header.shape`, by its bracket, separator, end and clock."""
     return "]" if bracket else end.strip(), separator, *shown
 
 

@@ -8,6 +8,7 @@ is noted. A file is read twice: once to find out these things, once for the mess
 import re
 from collections import Counter
 from collections.abc import Iterator
+from itertools import chain
 
 from persona.errors import UserError
 from train.accounts import phone_of
@@ -33,7 +34,7 @@ from train.printed_ids import PrintedIds
 from train.sources import whatsapp_words as words
 from train.sources.whatsapp_authors import Authors
 from train.sources.whatsapp_headers import MARKS, parse_header, unmarked
-from train.sources.whatsapp_survey import Survey
+from train.sources.whatsapp_survey import Batch, Survey
 from train.sources.whatsapp_times import LocalTimes
 
 PLATFORM = "whatsapp"
@@ -48,6 +49,7 @@ _EMPTY = frozenset([".", "null"])
 _HELD = 2_000
 """Messages handed on together."""
 _HELD_CHARACTERS = 1 << 20
+_HELD_ENDS = 1 << 16
 _ANNOUNCEMENTS = 2_000
 """Lines of the app that are looked at to find out whose phone it was."""
 _MENTION = re.compile("@\u2068~?([^\u2068\u2069\n]+)\u2069|@(\\d{7,15})(?!\\d)")
@@ -76,6 +78,29 @@ class WhatsAppText:
     def read(self, path: ExportPath, reading: Reading) -> Iterator[Record]:
         """Yield the records of the export; what is held is some bytes for each message, and the longest one."""
         yield from _Export(path, reading).records()
+
+
+class _Ends(dict[str, bool]):
+    """Whether a line somebody wrote can begin and end so, by its first two letters and its last two."""
+
+    def __missing__(self, ends: str) -> bool:
+        # One letter alone is both.
+        half = (len(ends) + 1) // 2
+        first, last = ends[:half], ends[half:]
+        usual = not (
+            first[:1] in _SUSPECT_BEGINNINGS
+            or last[-1:] in _SUSPECT_ENDS
+            or last[-1:] in words.TRAILING
+            or ends in _EMPTY
+            or words.is_like_phrase(first, last)
+        )
+        if len(self) >= _HELD_ENDS:
+            self.clear()
+        self[ends] = usual
+        return usual
+
+
+_ends = _Ends()
 
 
 class _Cast:
@@ -109,6 +134,10 @@ class _Export:
         self.chat = Chat(PLATFORM, "")
         self.ids = PrintedIds()
         self.accounts: dict[str, str] = {}
+        self.voices: dict[str, tuple[str, str]] = {}
+        """The name and the account of who has written already, by what stands before the colon."""
+        self.last: tuple[int | None, int, str, int, int] = None, 0, "", 0, 0
+        """When the last message was printed to be sent, the how-manieth of that time, and that time in three ways."""
         self.edit_marks = Counter[str]()
         self.line = 0
         """Where the last message begins."""
@@ -127,21 +156,7 @@ class _Export:
         if before := self.survey.text_before():
             yield Drop("text before the first message", f"line {before}", self.chat.id)
         tears: list[str] = []
-        held: list[Message] = []
-        room = _HELD_CHARACTERS
-        for record in self._messages(tears):
-            if type(record) is Message:
-                held.append(record)
-                room -= len(record.text)
-                if len(held) < _HELD and room > 0:
-                    continue
-            if held:
-                yield held
-                held, room = [], _HELD_CHARACTERS
-            if type(record) is not Message:
-                yield record
-        if held:
-            yield held
+        yield from self._messages(tears)
         yield from self._what_is_known_now()
         yield from self._tears(tears, f"line {self.line}")
 
@@ -158,30 +173,67 @@ class _Export:
         if (torn := torn_end(self.path)) is not None:
             yield Tear(f"byte {torn}", "the file ends inside a letter")
 
-    def _messages(self, tears: list[str]) -> Iterator[Message | Drop]:
-        chat_id, split, is_plain, next_ids = self.chat.id, self.authors.split, self._is_plain, self.ids.next
-        accounts, speakers = self.accounts, self.cast.speakers
-        last: int | None = None
-        nth = time_ms = offset = 0
-        time = ""
-        line = 0
-        for line, day, second, rest in self.survey.messages(tears, self._progress):
+    def _messages(self, tears: list[str]) -> Iterator[list[Message] | Drop]:
+        held: list[Message] = []
+        room = _HELD_CHARACTERS
+        for batch in self.survey.batches(tears, self._progress):
+            for found in self._messages_of(batch, held):
+                if held:
+                    yield held.copy()
+                    held.clear()
+                yield found
+            room -= len(batch.text) + len(batch.rests[0])
+            if held and (len(held) >= _HELD or room <= 0):
+                yield held.copy()
+                held.clear()
+                room = _HELD_CHARACTERS
+            self.line = batch.first_line
+        if held:
+            yield held
+
+    def _messages_of(self, batch: Batch, held: list[Message]) -> Iterator[Drop]:
+        """Add the messages of a batch to `held`; each Drop is yielded when all before it are there."""
+        # A million times for some people: what most messages do not have is asked for once for all of them.
+        chat_id, voices, next_ids, hold = self.chat.id, self.voices, self.ids.next, held.append
+        links, marked, named = batch.has("https://"), self.ios and batch.has("\u200e"), batch.has("@")
+        is_usual = _ends.__getitem__
+        lines: list[int] = []
+        author: str | None
+        sender: str | None
+        last, nth, time, time_ms, offset = self.last
+        for number, (day, second, rest) in enumerate(zip(batch.days, batch.seconds, batch.rests, strict=True)):
             if day is None:
-                yield Drop("no such date", f"line {line}", chat_id)
+                lines = lines or batch.lines()
+                yield Drop("no such date", f"line {lines[number]}", chat_id)
                 continue
-            author, body = split(rest)
-            if author in speakers and is_plain(body):
-                kind, text, edited = Kind.TEXT, body, False
+            before, _, text = rest.partition(": ")
+            voice = voices.get(before)
+            if voice is not None and (
+                (
+                    is_usual(text[:2] + text[-2:])
+                    and "\n" not in text
+                    and not (links and "https://" in text)
+                    and not (marked and "\u200e" in text)
+                )
+                or self._is_plain(text)
+            ):
+                author, sender = voice
+                kind, edited = Kind.TEXT, False
             else:
-                found = self._looked_into(line, author, body, rest)
-                if isinstance(found, Drop):
-                    yield found
+                looked = self._looked_into(*self.authors.split(rest), rest)
+                if isinstance(looked, str):
+                    lines = lines or batch.lines()
+                    yield Drop(looked, f"line {lines[number]}", chat_id)
                     continue
-                author, kind, text, edited = found
-            sender = None if author is None else accounts.get(author) or self._account(author)
+                author, kind, text, edited = looked
+                sender = None if author is None else self.accounts.get(author) or self._account(author)
+                plain = author is not None and self.authors.plain_name(before) == author
+                if plain and author is not None and sender is not None and author in self.cast.speakers:
+                    # Later ones are told by what stands before the colon alone.
+                    voices[before] = author, sender
             mentions = None
-            if "@" in text and (named := _MENTION.findall(text)):
-                mentions = as_mentions(_account(name) if name else f"+{number}" for name, number in named)
+            if named and "@" in text and (found := _MENTION.findall(text)):
+                mentions = as_mentions(_account(name) if name else f"+{number}" for name, number in found)
                 text = text.replace("\u2068", "").replace("\u2069", "")
             if (printed := day * 86_400 + second) == last:
                 nth += 1
@@ -190,22 +242,20 @@ class _Export:
                 time_ms, offset = self.times.utc(day, second)
             ident, slot = next_ids(time, sender or "", kind._value_ + text)
             # The mark does not say when a message was edited: after it was sent is all that is known.
-            yield Message(
+            hold(Message(
                 PLATFORM, chat_id, ident, time_ms, text, kind, sender, author, None, offset, nth, slot,
                 None, None, time_ms if edited else None, None, None, mentions,
-            )  # fmt: skip
-        self.line = line
+            ))  # fmt: skip
+        self.last = last, nth, time, time_ms, offset
 
-    def _looked_into(
-        self, line: int, author: str | None, body: str, rest: str
-    ) -> tuple[str | None, Kind, str, bool] | Drop:
-        """Return who wrote a message, its kind, its own text, and whether it was edited; a Drop where it is none."""
+    def _looked_into(self, author: str | None, body: str, rest: str) -> tuple[str | None, Kind, str, bool] | str:
+        """Return who wrote a message, its kind, its own text, and whether it was edited; why it is dropped if it is."""
         kind, text, edited = self._content(body, author)
         if kind is Kind.TEXT and _is_empty(text, body, rest, self.ios):
-            return Drop("expired or view-once message", f"line {line}", self.chat.id)
+            return "expired or view-once message"
         if kind is Kind.SERVICE or author is None:
             if words.is_not_readable(text):
-                return Drop("not received, or to be seen once on the phone", f"line {line}", self.chat.id)
+                return "not received, or to be seen once on the phone"
             self.cast.announce(author, text)
             if author == self.chat.name:
                 author = None  # the app speaks in the chat's name
@@ -282,7 +332,7 @@ class _Export:
         name = next(filter(None, map(words.chat_name, _stems(self.path))), None)
         if name is not None:
             return Chat(PLATFORM, normal_name(name), name)
-        for _, _, _, rest in self.survey.messages([]):
+        for rest in chain.from_iterable(batch.rests for batch in self.survey.batches([])):
             author, body = self.authors.split(rest)
             if author in self.cast.speakers and self._is_plain(body):
                 continue

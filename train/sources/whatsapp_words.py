@@ -21,7 +21,7 @@ _KINDS = {
 }  # fmt: skip
 _LONGEST = 120
 """Characters: no phrase that stands for a whole message is longer."""
-_TRAILING = " .。\n\u200e\u200f"
+TRAILING = " .。\n\u200e\u200f"
 # <Media omitted> in a wording that is not among the phrases.
 _MEDIA_STEMS = ("media", "medien", "médi", "mídia", "медиа", "medya", "медіа", "arquivo", "ficheiro")
 
@@ -133,11 +133,12 @@ def kind_of_phrase(text: str) -> Kind | None:
 
 def may_be_phrase(text: str) -> bool:
     """Return whether `text` begins and ends like a phrase: nearly every message is somebody's own, and does not."""
-    return _is_like_phrase(text[:2], text.rstrip(_TRAILING)[-2:])
+    return is_like_phrase(text[:2], text.rstrip(TRAILING)[-2:])
 
 
 @lru_cache(maxsize=1 << 16)
-def _is_like_phrase(first: str, last: str) -> bool:
+def is_like_phrase(first: str, last: str) -> bool:
+    """Return whether a phrase may begin with these two letters and end with those."""
     known = phrases()
     return f"{first}{last}".casefold() in known.ends or first.casefold() in known.begins
 
