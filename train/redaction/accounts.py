@@ -61,35 +61,30 @@ _SERIES = re.compile(
 _CERTIFICATE = re.compile(r"(?<!\w)\d{2} ?\d{2} ?№ ?\d{6}(?!\w)|(?<!\w)[IVXУХ]{1,4}-[А-ЯЁ]{2} ?(?:№ ?)?\d{6}(?!\w)")
 
 
-def find_accounts(text: str, found: Found) -> None:
+def find_accounts(found: Found) -> None:
     """Find numbers of bank accounts: Russian ones by their currency, others after a word for them."""
-    for match in _RUSSIAN_ACCOUNT.finditer(text):
-        found.add(match.start(), match.end(), "id")
+    found.add_all(_RUSSIAN_ACCOUNT, "id")
     for pattern in (_ACCOUNT, _SORT, _ROUTING):
-        for match in pattern.finditer(text):
-            found.add(*match.span("value"), "id")
-    for match in _BRITISH.finditer(text):
-        found.add(match.start(), match.end(), "id")
-    for match in _SERIES.finditer(text):
-        found.add(*match.span("series"), "id")
-        found.add(*match.span("number"), "id")
-    for match in _CERTIFICATE.finditer(text):
-        found.add(match.start(), match.end(), "id")
+        found.add_all(pattern, "id", "value")
+    found.add_all(_BRITISH, "id")
+    for group in ("series", "number"):
+        found.add_all(_SERIES, "id", group)
+    found.add_all(_CERTIFICATE, "id")
 
 
-def find_registered(text: str, found: Found) -> None:
+def find_registered(found: Found) -> None:
     """Find license keys and vouchers, numbers of bookings, and of vehicles, by their shape or after a word for them."""
-    for match in _VEHICLE.finditer(text):
-        if sum(map(str.isalpha, match[0])) >= 2 and sum(map(str.isdigit, match[0])) >= 3:
-            found.add(match.start(), match.end(), "plate")
-    for match in _VEHICLE_CUE.finditer(text):
-        found.add(*match.span(1), "plate")
-    for match in _PLATE.finditer(text):
-        found.add(match.start(), match.end(), "plate")
-    for match in _LICENSE.finditer(text):
-        groups = match[0].split("-")
-        if any(not one.isalpha() and not one.isdigit() for one in groups):
-            found.add(match.start(), match.end(), "secret")
+    found.add_all(
+        _VEHICLE,
+        "plate",
+        is_one=lambda match: sum(map(str.isalpha, match[0])) >= 2 and sum(map(str.isdigit, match[0])) >= 3,
+    )
+    found.add_all(_VEHICLE_CUE, "plate", 1)
+    found.add_all(_PLATE, "plate")
+    found.add_all(_LICENSE, "secret", is_one=lambda match: any(map(_is_mixed, match[0].split("-"))))
     for pattern in (_VOUCHER, _BOOKING):
-        for match in pattern.finditer(text):
-            found.add(*match.span("value"), "secret")
+        found.add_all(pattern, "secret", "value")
+
+
+def _is_mixed(group: str) -> bool:
+    return not group.isalpha() and not group.isdigit()

@@ -125,13 +125,9 @@ def find_codes(text: str, found: Found) -> None:
             found.add(*match.span("code"), "secret")
     for match in _USE.finditer(text):
         found.add(*match.span(match.lastgroup or 0), "secret")
-    for match in _TOLD.finditer(text):
-        if not match["value"].endswith("00"):
-            found.add(*match.span("value"), "secret")
-    for match in _GUARD.finditer(text):
-        found.add(*match.span(1), "secret")
-    for match in _BEFORE_LOCK.finditer(text):
-        found.add(*match.span("value"), "secret")
+    found.add_all(_TOLD, "secret", "value", is_one=lambda match: not match["value"].endswith("00"))
+    found.add_all(_GUARD, "secret", 1)
+    found.add_all(_BEFORE_LOCK, "secret", "value")
     told = False
     for cue in _CUE.finditer(text):
         if _NO_CODE.search(text, max(0, cue.start() - 24), cue.start()) or _NO_CODE_AFTER.match(text, cue.end()):

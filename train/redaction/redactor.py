@@ -9,13 +9,16 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from train.redaction.accounts import find_accounts, find_registered
-from train.redaction.addresses import address_stand_in, find_addresses, find_locations
+from train.redaction.address_stand_in import address_stand_in
+from train.redaction.addresses import find_addresses, find_locations
+from train.redaction.cards import find_cards, find_ibans
 from train.redaction.codes import CODE_WORDS, find_codes
+from train.redaction.ids import find_ids, find_tax_ids
 from train.redaction.key import RedactionKey
 from train.redaction.name_forms import fold
 from train.redaction.names import KnownPerson, Names
-from train.redaction.numbers import find_cards, find_ibans, find_ids, find_phones, find_tax_ids, phone_parts
 from train.redaction.passwords import PASSWORD_WORDS, find_behind_emails, find_passwords
+from train.redaction.phones import find_phones, phone_parts
 from train.redaction.secrets import SEED_WORDS, find_seeds, find_tokens
 from train.redaction.spans import ALL_KINDS, Found, Span, compact
 from train.redaction.stand_ins import (
@@ -160,17 +163,17 @@ class Redactor:
 
     def _find_numbers(self, text: str, found: Found, digits: int) -> None:
         if digits >= 6:
-            find_accounts(text, found)
+            find_accounts(found)
         if digits >= 8:
             find_ibans(text, found)
             find_cards(text, found)
-            find_tax_ids(text, found)
+            find_tax_ids(found)
         if digits >= 6 and ("." in text or "°" in text):
-            find_locations(text, found)
+            find_locations(found)
         if digits >= 4 and text.count(".") >= 3:
             find_addresses_of_machines(text, found)
         if not (text.islower() and text.isascii()):
-            find_registered(text, found)
+            find_registered(found)
         if digits >= 2 or "pas" in text.casefold():
             find_ids(text, found)
         find_addresses(text, found)
@@ -181,7 +184,7 @@ class Redactor:
         if not PASSWORD_WORDS.isdisjoint(words) or "p/w" in text or "p:" in text:
             find_passwords(text, found)
         if not SEED_WORDS.isdisjoint(words):
-            find_seeds(text, found)
+            find_seeds(found)
         if digits >= 2 or "guard" in words:
             find_codes(text, found)
 

@@ -48,13 +48,9 @@ def find_tokens(text: str, found: Found) -> None:
         end = _PRIVATE_KEY_END.search(text, begin.end(), begin.end() + 20_000)
         stop = end.start() if end else min(len(text), begin.end() + 8_000)
         found.add(begin.end(), stop, "secret")
-    for match in _SSH_KEY.finditer(text):
-        found.add(match.start(1), match.end(1), "secret")
-    for match in _TOKENS.finditer(text):
-        found.add(match.start(), match.end(), "secret")
-    for match in _LONG.finditer(text):
-        if is_random(match[0]):
-            found.add(match.start(), match.end(), "secret")
+    found.add_all(_SSH_KEY, "secret", 1)
+    found.add_all(_TOKENS, "secret")
+    found.add_all(_LONG, "secret", is_one=lambda match: is_random(match[0]))
 
 
 def is_random(value: str) -> bool:
@@ -77,7 +73,6 @@ def is_random(value: str) -> bool:
     return entropy > 3.7 and digits >= 2 and ((upper and lower) or digits >= len(value) // 5)
 
 
-def find_seeds(text: str, found: Found) -> None:
+def find_seeds(found: Found) -> None:
     """Find the words that restore a wallet, after a word for them."""
-    for match in _SEED.finditer(text):
-        found.add(match.start(1), match.end(1), "secret")
+    found.add_all(_SEED, "secret", 1)

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import msgspec
 
@@ -75,6 +75,18 @@ class Found:
         self._taken[start:end] = bytes([_SPAN]) * (end - start)
         self._spans.append(Span(start, end, kind, text[start:end]))
         return True
+
+    def add_all(
+        self,
+        pattern: re.Pattern[str],
+        kind: str,
+        group: str | int = 0,
+        is_one: Callable[[re.Match[str]], bool] = lambda match: True,
+    ) -> None:
+        """Take a group of every match of a pattern that `is_one` accepts."""
+        for match in pattern.finditer(self.text):
+            if is_one(match):
+                self.add(*match.span(group), kind)
 
     def link(self, start: int, end: int) -> None:
         """Let nothing but names be found in what is left of `text[start:end]`."""
