@@ -23,7 +23,11 @@ _SORT = re.compile(
     re.I,
 )
 # An account of the United Kingdom: eight digits, and six of the bank's branch on either side.
-_BRITISH = re.compile(r"(?<![\w.,:/-])(?:\d{8}[\s,/]{1,3}\d{2}-\d{2}-\d{2}|\d{2}-\d{2}-\d{2}[\s,/]{1,3}\d{8})(?![\w-])")
+_BETWEEN = r"[\s,/]{1,3}(?:(?:acc(?:oun)?t?|a/c|and|no|number|num|sort(?: code)?|sc|is)\b[\s.,:#]{1,3}){0,3}"
+_BRITISH = re.compile(
+    rf"(?<![\w.,:/-])(?:(?P<account>\d{{8}}){_BETWEEN}(?P<sort>\d{{2}}-\d{{2}}-\d{{2}})|"
+    rf"(?P<sort_first>\d{{2}}-\d{{2}}-\d{{2}}){_BETWEEN}(?P<account_last>\d{{8}}))(?![\w-])"
+)
 _ROUTING = re.compile(
     r"(?<![^\W_])(?:routing|aba|rtn|transit)(?!\w)(?:\s{1,2}(?:number|no|#|is|transit)\.?){0,2}[\s:#=–—-]{1,4}"
     r"(?P<value>\d{9})(?!\w)",
@@ -66,7 +70,10 @@ def find_accounts(found: Found) -> None:
     found.add_all(_RUSSIAN_ACCOUNT, "id")
     for pattern in (_ACCOUNT, _SORT, _ROUTING):
         found.add_all(pattern, "id", "value")
-    found.add_all(_BRITISH, "id")
+    for match in _BRITISH.finditer(found.text):
+        for group, value in match.groupdict().items():
+            if value:
+                found.add(*match.span(group), "id")
     for group in ("series", "number"):
         found.add_all(_SERIES, "id", group)
     found.add_all(_CERTIFICATE, "id")

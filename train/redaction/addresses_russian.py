@@ -2,6 +2,7 @@
 
 import re
 
+from train.redaction import russian
 from train.redaction.spans import Found
 
 # Villages, plots and flats that have no street.
@@ -38,14 +39,18 @@ _FLAT = (
     r"\.)?|домофон|пом\.?)\s{0,2}№?\s?\d{1,5}(?:[#*кКkKвВ]\d{3,6}|[а-е])?(?!\w)|,?\s{1,2}\d{1,3}(?:-?й)? (?:подъезд|"
     r"этаж|эт\.?)(?!\w)){0,4}"
 )
+_NO_HOUSE = (
+    r"\s?(?:минут|мин|час|руб|км|метр|раз|год|лет|числа|январ|феврал|март|апрел|мая|серия|серии|страниц|балл|этаж|"
+    r"сотых|процент|человек|июн|июл|август|сентябр|октябр|ноябр|декабр|дн(?:я|ей)|недел|месяц|тыс|млн|шт|кг|гр?\b|"
+    r"р\b|штук|сот|евро|доллар|очк|гол)"
+)
 _RUSSIAN = re.compile(
     r"(?<!\w)(?:\d{6},?\s{1,2})?"
     r"(?:(?:г(?:ород|\.)|п(?:ос(?:[её]лок|\.)?|\.|гт\.?)|с(?:ело|\.)|д(?:еревня|\.)|ст(?:аница|\.)|клх|к\.)"
     r"\s{0,2}[А-ЯЁ][а-яё-]{1,24}(?:\s[А-ЯЁ][а-яё-]{1,24})?,?\s{1,2}|[А-ЯЁ][а-яё-]{2,24},\s{1,2})?"
     rf"(?:{_STREET}\s{{0,2}}(?:{_WORD}\s{{1,2}}){{0,3}}{_WORD}|"
     rf"(?:{_WORD}\s{{1,2}}){{0,2}}[А-ЯЁа-яё][А-Яа-яёЁ-]{{2,24}}\s{{1,2}}{_STREET})"
-    rf"{_HOUSE}{_FLAT}(?![\w%₽]|[.:,]\d| (?:минут|мин|час|руб|км|метр|раз|год|лет|числа|январ|феврал|март|апрел|мая|"
-    rf"серия|серии|страниц|балл|этаж|сотых|процент|человек|июн|июл|август|сентябр|октябр|ноябр|декабр))",
+    rf"{_HOUSE}{_FLAT}(?![\w%₽]|[.:,]\d|{_NO_HOUSE})",
     re.I,
 )
 _RUSSIAN_FLAT = re.compile(
@@ -53,16 +58,21 @@ _RUSSIAN_FLAT = re.compile(
     r"\s{0,2}\d{1,3})?,?\s{0,2}(?:кв(?:артира|\.)?)\s{0,2}№?\s?\d{1,5}(?!\w)",
     re.I,
 )
-_RUSSIAN_CUE = re.compile(
-    r"(?<!\w)(?:адрес\w{0,3}|жив[уёе]\w{0,3}|прожива\w{1,4}|приезжа\w{1,4}|подъезжа\w{1,4}|переехал\w{0,2}|"
-    r"квартир\w{1,2}|дом|доставк\w{1,2})(?!\w)[^\n]{0,30}?",
-    re.I,
+# A street without a word for one: "на Ленина 45", "адрес Мира 7 к2 кв 18". Its form tells: somebody's surname in the
+# genitive, an adjective, or what streets are called after.
+_NAMED = re.compile(
+    r"(?<!\w)(?P<lead>(?:на|до|по|с|со|к|в|адрес\w{0,3}|жив[уёе]\w{0,3}|прожива\w{1,4}|такси|прописк\w{1,3}|"
+    r"курьеру?|доставк\w{1,2}|едем|еду|переехал\w{0,2})[\s:–—-]{1,3})?"
+    r"(?P<street>(?:\d{1,3}-?(?:й|я|ая|ой|ю|го)\s)?(?:[А-ЯЁа-яё][а-яё-]{2,24}\s){0,2}?[А-ЯЁа-яё][а-яё-]{2,24})"
+    rf"{_HOUSE}(?P<flat>{_FLAT}|-\d{{1,4}})(?P<more>,?\s{{1,2}}(?:кв|подъезд|вход|двор|код|домофон)\w{{0,6}})?"
+    rf"(?![\w%₽:]|[.,]\d|{_NO_HOUSE}|\s(?:за|из|до|по)\s\d)"
 )
-_RUSSIAN_PLAIN = re.compile(
-    r"(?<!\w)(?:на\s|по\s|:\s{0,2})"
-    r"([А-ЯЁ][а-яё-]{3,24}(?:\s[А-ЯЁ][а-яё-]{3,24})?,?\s\d{1,3}\s?[а-е]?(?:/\d{1,3})?(?:,?\s?кв\.?\s?\d{1,4}|"
-    r"-\d{1,4})?)(?![\w:]|[.,]\d)"
+_CALLED_AFTER = frozenset(
+    """мира победы революции октября мая свободы труда дружбы космонавтов строителей молодежи молодёжи героев
+    партизан энтузиастов металлургов коммунаров восстания просвещения мужества славы шахтеров шахтёров нефтяников
+    мичуринская ленинградка дмитровка ордынка полянка маросейка покровка лубянка""".split()
 )
+
 
 # Words of a sentence, which no street is called by.
 _NO_RUSSIAN_NAME = frozenset(
@@ -77,9 +87,30 @@ def find_russian_addresses(text: str, found: Found) -> None:
         if not _NO_RUSSIAN_NAME.isdisjoint(match[0].casefold().split()[:4]):
             continue
         found.add(match.start(), match.end(), "address")
+    for match in _NAMED.finditer(text):
+        start = _street_start(match)
+        if start is not None:
+            found.add(start, match.end("flat"), "address")
     for pattern in (_RUSSIAN_PLOT, _RUSSIAN_FLAT):
         found.add_all(pattern, "address")
-    for cue in _RUSSIAN_CUE.finditer(text):
-        plain = _RUSSIAN_PLAIN.search(text, cue.end(), min(len(text), cue.end() + 60))
-        if plain and "\n" not in text[cue.end() : plain.start()]:
-            found.add(plain.start(1), plain.end(1), "address")
+
+
+def _street_start(match: re.Match[str]) -> int | None:
+    """Return where a street begins that no word for one stands beside; None where it is none."""
+    words = [(word[0], word.start()) for word in re.finditer(r"\S+", match["street"])]
+    name, at = words[-1]
+    told = match["lead"] or match["flat"] or match["more"]
+    alone = match.start() == 0 and match.end() == len(match.string.rstrip())
+    named = name.casefold() in _CALLED_AFTER or russian.is_surname_of_whom(name)
+    if not (name[0].isupper() and (told or alone)) and not (named and match["lead"]):
+        return None
+    if not (named or russian.is_street_adjective(name)):
+        return None
+    if name[0].islower() and not match["lead"].startswith(("на", "адрес", "жив", "до")):
+        return None
+    # "Большую Дмитровку": the words of a name have capitals.
+    for word, before in reversed(words[:-1]):
+        if not (word[0].isupper() or word[0].isdigit()):
+            break
+        at = before
+    return match.start("street") + at

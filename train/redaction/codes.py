@@ -17,7 +17,7 @@ CODE_WORDS = frozenset(
     постамата двухфакторка двухфакторки аутентификатор аутентификатора password passwort пароль token secret секрет
     passkey apple""".split()
 )
-_CUE = re.compile(
+CODE_CUE = re.compile(
     r"(?<!\w)(?:(?:pin|пин|qr|tan|sms|смс)[- ]?)?(?:codes?|код(?:ы|а|е|ом|ик)?|c[oó]digos?|codic[ei]|pins?|pincode|"
     r"пин(?:код)?(?:а|ом)?|пук|otp|totp|2fa|cv[vc]?2?|cid|csc|цв[вкц]|m?tan|puk|passcode|passkey|"
     r"geheimzahl|\w{3,20}code|домофон(?:[аеу]|ом)?|authenticator|двухфакторк[аи]|аутентификатор|одноразовый пароль|"
@@ -25,7 +25,7 @@ _CUE = re.compile(
     re.I,
 )
 # Of locks: what follows them at once is their code.
-_LOCK = re.compile(
+LOCK_CUE = re.compile(
     r"(?<!\w)(?:comb(?:o|ination)|lock ?box|key ?(?:safe|box|pad)|safe|locker|padlock|lock|gate|buzzer|buzz|intercom|"
     r"alarm|unlocks?|garage|entry|steam guard|калитк[аиеу]|ворот(?:а|ах)|шлагбаум\w?|сейф\w?|(?:вело)?зам(?:ок|ка|ке)|"
     r"сигналк[аи]|сигнализаци[яи]|ячейк[аи]|постамат\w?|чемодан\w?|кейс\w?|набирай|домофон)(?!\w)",
@@ -48,6 +48,7 @@ _BEFORE_LOCK = re.compile(
 )
 _VALUE = re.compile(
     r"(?<![\w.,:/-])(?:[A-Z]{1,3}-\d{4,8}|\d{2}[- ]\d{2}[- ]\d{2}|\d{3}[- ]\d{3}(?:[- ]\d{3})?|\d{1,4}[#*]\d{3,8}|"
+    r"\d{2}[- ]\d{2}(?![- ]?\d)|\d{4}[- ]\d{4}(?![- ]?\d)|\d(?: \d){2,7}(?! ?\d)|"
     r"[#*]?\d{3,10}[#*]?|"
     r"(?=[A-Za-z0-9А-Яа-я-]{0,30}\d)[A-Za-z0-9А-Яа-я]{4,64}(?:-[A-Za-z0-9]{2,12}){0,7})(?![\w%$€£₽@!&](?!\s|\Z)|"
     r"[\w%$€£₽]|[.,:/]\d)"
@@ -77,7 +78,7 @@ _NO_CODE_AFTER = re.compile(
     r"окпо|тн вэд)",
     re.I,
 )
-_AMOUNT_AFTER = re.compile(
+AMOUNT_AFTER = re.compile(
     r"\s{0,2}(?:[$€£₽%]|(?:руб\w*|р|тыс\w*|млн|к|k|usd|eur|gbp|bucks|dollars?|euros?|pounds?|lines?|people|users|times|"
     r"tokens?|words?|chars?|characters|строк\w*|раз|ошиб\w+|штук|шт|метр\w*|кг|kg|км|km|mb|gb|символ\w*|минут\w*|mins?|"
     r"minutes?|hours?|days?|час\w*|дн\w+|лет|год\w*|years?)(?!\w))",
@@ -110,7 +111,6 @@ _CARD_CODE = re.compile(
     r"обороте)(?!\w)",
     re.I,
 )
-_ALONE = re.compile(r"[^\w\n]*(?P<code>[A-Z]-\d{4,8}|\d{4,8}|\d{3}[- ]\d{3})[^\w\n]*")
 _GUARD = re.compile(r"(?<!\w)guard(?: code)?[\s:-]{1,3}([A-Z0-9]{5})(?!\w)", re.I)
 
 
@@ -121,18 +121,16 @@ def find_codes(text: str, found: Found) -> None:
     for match in _NUMBER_BEFORE.finditer(text):
         leads = _BETWEEN.fullmatch(match["between"]) is not None
         plain = len(match["code"]) >= 4 and not _YEAR.fullmatch(match["code"]) and match["between"].isspace()
-        if (leads or plain) and not _AMOUNT_AFTER.match(text, match.end("code")):
+        if (leads or plain) and not AMOUNT_AFTER.match(text, match.end("code")):
             found.add(*match.span("code"), "secret")
     for match in _USE.finditer(text):
         found.add(*match.span(match.lastgroup or 0), "secret")
     found.add_all(_TOLD, "secret", "value", is_one=lambda match: not match["value"].endswith("00"))
     found.add_all(_GUARD, "secret", 1)
     found.add_all(_BEFORE_LOCK, "secret", "value")
-    told = False
-    for cue in _CUE.finditer(text):
+    for cue in CODE_CUE.finditer(text):
         if _NO_CODE.search(text, max(0, cue.start() - 24), cue.start()) or _NO_CODE_AFTER.match(text, cue.end()):
             continue
-        told = True
         value = _value_after(text, cue.end(), _VALUE)
         if value is not None and _MONEY_BEFORE.search(text, max(0, value.start() - 12), value.start()):
             value = _value_after(text, value.end(), _VALUE)
@@ -141,28 +139,16 @@ def find_codes(text: str, found: Found) -> None:
             continue
         if value is not None and _leads_to(text[cue.end() : value.start()], value, text):
             found.add(value.start(), value.end(), "secret")
-    for lock in _LOCK.finditer(text):
+    for lock in LOCK_CUE.finditer(text):
         value = _value_after(text, lock.end(), _LOCK_VALUE)
         if value is not None and _opens(text[lock.end() : value.start()], value, text):
             found.add(value.start(), value.end(), "secret")
-    if told and "\n" in text:
-        _find_below(text, found)
 
 
 def _value_after(text: str, at: int, pattern: re.Pattern[str]) -> re.Match[str] | None:
     stop = min(len(text), at + 60)
     line = text.find("\n", at, stop)
     return pattern.search(text, at, stop if line < 0 else line)
-
-
-def _find_below(text: str, found: Found) -> None:
-    """Find a number alone on a line, in a message that speaks of a code."""
-    at = 0
-    for line in text.split("\n"):
-        match = _ALONE.fullmatch(line)
-        if match:
-            found.add(at + match.start("code"), at + match.end("code"), "secret")
-        at += len(line) + 1
 
 
 _LEADS = re.compile(
@@ -178,7 +164,7 @@ _ACTS = re.compile(r"\b(?:at|in|for|о|об|через|по|до|с|к|around|ab
 def _leads_to(between: str, value: re.Match[str], text: str) -> bool:
     """Return whether the words between "code" and a number say that it is the code."""
     digits = sum(map(str.isdigit, value[0]))
-    if not digits or _AMOUNT_AFTER.match(text, value.end()):
+    if not digits or AMOUNT_AFTER.match(text, value.end()):
         return False
     direct = not between.strip()
     if direct:
@@ -202,7 +188,7 @@ _OPENS = re.compile(
 
 def _opens(between: str, value: re.Match[str], text: str) -> bool:
     """Return whether a number right behind a lock opens it."""
-    if _AMOUNT_AFTER.match(text, value.end()) or not _OPENS.fullmatch(between):
+    if AMOUNT_AFTER.match(text, value.end()) or not _OPENS.fullmatch(between):
         return False
     if len(value[0]) == 3:
         return "code" in between or "comb" in text[max(0, value.start() - 20) : value.start()].casefold()

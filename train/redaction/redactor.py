@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from train.redaction.accounts import find_accounts, find_registered
 from train.redaction.address_stand_in import address_stand_in
 from train.redaction.addresses import find_addresses, find_locations
+from train.redaction.answers import find_answers
 from train.redaction.cards import find_cards, find_ibans
 from train.redaction.codes import CODE_WORDS, find_codes
 from train.redaction.ids import find_ids, find_tax_ids
@@ -45,6 +46,8 @@ _DIGITS = re.compile(r"\d")
 _LONG = re.compile(r"[A-Za-z0-9+/_=.:-]{16}")
 _WORDS = re.compile(r"[^\W_]+")
 _CUES = PASSWORD_WORDS | CODE_WORDS | SEED_WORDS | SPOKEN_WORDS
+_BEFORE = 200
+"""How many characters of the message before are looked at."""
 _COMPACT = ("card", "iban", "id", "phone", "wallet")
 _EXACT = frozenset({"link", "secret"})
 """Kinds whose values differ by case and signs."""
@@ -82,9 +85,15 @@ class Redactor:
         with_names = "name" in kinds or "username" in kinds
         self._names = Names(key, hidden, shown, forgotten) if with_names else None
 
-    def redact(self, text: str) -> str:
-        """Return a message with stand-ins; as many lines, and empty only where it was."""
-        spans = self.spans(text)
+    def redact(self, text: str, before: str = "") -> str:
+        """Return a message with stand-ins; as many lines, and empty only where it was.
+
+        Args:
+            text: the message.
+            before: the message before it in the chat, as it was written: where it asks for a password or a code, the
+                answer is looked for.
+        """
+        spans = self.spans(text, before)
         if not spans:
             return text
         parts: list[str] = []
@@ -95,7 +104,7 @@ class Redactor:
             self.counts[span.kind] += 1
         return "".join((*parts, text[at:]))
 
-    def spans(self, text: str) -> list[Span]:
+    def spans(self, text: str, before: str = "") -> list[Span]:
         """Return what would be replaced, in the order of the text; what is a stand-in already is not."""
         words = _WORDS.findall(fold(text))
         named = self._names is not None and self._names.may_be_in(text, words)
@@ -103,7 +112,8 @@ class Redactor:
         long = _LONG.search(text)
         cues = not _CUES.isdisjoint(words)
         marks = "собака" in text or "@" in text or "/" in text or ":" in text or "at)" in text or "at]" in text
-        if not (named or digits or long or cues or marks):
+        asked = bool(before) and not _CUES.isdisjoint(_WORDS.findall(fold(before[-_BEFORE:])))
+        if not (named or digits or long or cues or marks or asked):
             return []
         found = Found(text)
         if long or marks or (cues and not SPOKEN_WORDS.isdisjoint(words)):
@@ -112,6 +122,8 @@ class Redactor:
             self._find_numbers(text, found, digits)
         if cues or "code" in text or "код" in text or "p/w" in text or "p: " in text:
             self._find_secrets(text, found, words, digits)
+        if asked or (cues and "\n" in text):
+            find_answers(text, before[-_BEFORE:], found)
         structured = [span for span in found if span.kind in self._kinds and not self._is_stand_in(span)]
         if not named or self._names is None:
             return structured

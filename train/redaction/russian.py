@@ -59,6 +59,23 @@ def is_verb(word: str) -> bool:
     return bool(tags) and tags[0].POS == "VERB" and (tags[0].tense == "past" or tags[0].person == "3per")
 
 
+@cache
+def is_surname_of_whom(word: str) -> bool:
+    """Return whether a word is a surname in the genitive, as streets are called: "Ленина", "Гагарина"."""
+    return any({"Surn", "gent", "sing"} <= parse.tag.grammemes for parse in _parses(word.lower()) if parse.is_known)
+
+
+@cache
+def is_street_adjective(word: str) -> bool:
+    """Return whether a word is an adjective of a street or an avenue: "Садовую", "Кутузовском"; or a street's name."""
+    for parse in _parses(word.lower()):
+        marks = parse.tag.grammemes
+        if parse.is_known and (("ADJF" in marks and marks & {"femn", "masc"} and "sing" in marks) or "Geox" in marks):
+            return True
+    # The dictionary has few names of streets: those that end like one are taken for one.
+    return word.lower().endswith(("ской", "скую", "ская", "ском", "ский", "ного", "ную", "ная"))
+
+
 def _best(word: str, role: str, gender: str | None) -> Any:
     """Return the reading of a name in its first case that fits best."""
 

@@ -100,5 +100,9 @@ class Found:
             return self._taken.find(_SPAN, start, end) >= 0
         return self._taken.count(0, start, end) != end - start
 
+    def has_secret(self, start: int, end: int) -> bool:
+        """Return whether a secret was found in `text[start:end]`."""
+        return any(span.kind == "secret" and span.start < end and start < span.end for span in self._spans)
+
     def __iter__(self) -> Iterator[Span]:
         return iter(sorted(self._spans, key=lambda span: span.start))
