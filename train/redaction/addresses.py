@@ -5,6 +5,7 @@ One pattern for each way of writing it, all bounded.
 
 import re
 
+from train.redaction.address_parts import widened
 from train.redaction.addresses_european import find_european_addresses, find_small_addresses
 from train.redaction.addresses_russian import find_russian_addresses
 from train.redaction.common_words import COMMON_WORDS
@@ -68,6 +69,7 @@ _ENGLISH_CUE = re.compile(
     re.I,
 )
 _ENGLISH_WORD = re.compile(r"[^\s,]+")
+_INITIALS = re.compile(r"(?:[A-Z]\.){1,3}|(?:St|Mt|Dr|Ft|N|S|E|W)\.")
 _ENGLISH_TAIL = re.compile(
     rf"(?:\s(?:[NSEW]|NE|NW|SE|SW|North|South|East|"
     rf"West)\b\.?)?(?:(?:(?i:{_UNIT})){{1,2}},\s{{1,2}}{_CITY}(?!\w)(?!,?\s{{1,2}}(?:{_STATE}|"
@@ -105,6 +107,7 @@ def find_addresses(text: str, found: Found) -> None:
     find_european_addresses(text, found)
     _find_english(text, found)
     find_small_addresses(found)
+    found.widen("address", widened)
     for pattern in (_BOX, _TAILS):
         found.add_all(pattern, "address", is_one=lambda match: any(map(str.isdigit, match[0])))
 
@@ -135,7 +138,10 @@ def _english_end(match: re.Match[str]) -> int | None:
         elif street or words[0].casefold() in _HOMES:
             break
         elif len(words) < 4 and all(one.istitle() and one.isalpha() for one in words):
-            names = end
+            names = end if _MONTHS.isdisjoint(one.casefold() for one in words) else 0
+        if _INITIALS.fullmatch(word[0]):
+            # "M.G. Road", "St. Mary's Road": the full stop ends no sentence.
+            continue
         if (len(name) < len(word[0]) and street != word.end()) or text[word.end() : word.end() + 1] == ",":
             break
     if street or not names:
@@ -144,6 +150,10 @@ def _english_end(match: re.Match[str]) -> int | None:
     return names if told else None
 
 
+_MONTHS = frozenset(
+    """january february march april may june july august september october november december jan feb mar apr jun jul aug
+    sep sept oct nov dec monday tuesday wednesday thursday friday saturday sunday""".split()
+)
 _HOMES = frozenset("unit flat apt apartment suite floor level room po".split())
 _NOT_A_STREET = frozenset(
     """the a an this that my our your his her their of in on at to from by with and or way per each every other same

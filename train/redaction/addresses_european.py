@@ -14,10 +14,21 @@ _PLACES = re.compile(
     r"(?<!\w)[A-ZÀ-Ž][\w-]{2,30}(?:gracht|straat|laan|plein|kade|singel|dijk|gatan|vägen|gränd|gade|vej|vegen|veien|"
     r"gata|katu|kuja)"
     r"\s\d{1,4}(?:[- ]?[A-Za-z])?(?![\w%€]|[.:,]\d)|"
-    r"(?<!\w)(?:[Uu]l|[Aa]l|[Oo]s|[Pp]l|[Nn]ám)\.\s?(?:[A-ZÀ-Ž0-9][\w.-]{0,24}\s){1,3}\d{1,4}[A-Za-z]?(?:\s?(?:/|"
+    r"(?<!\w)(?:(?:[Uu]l|[Aa]l|[Oo]s|[Pp]l|[Nn]ám|[Vv]ul|[Bb]ul|[Pp]rosp|[Ss]tr|[Pp]er|[Nn]ab|[Pp]r)\.|"
+    r"(?:[Uu]l|[Vv]ul|[Uu]litsa|[Pp]rospekt|[Uu]lica)(?= [A-ZÀ-Ž]))\s?(?:[A-ZÀ-Ž0-9][\w.-]{0,24}\s){1,3}"
+    r"\d{1,4}[A-Za-z]?(?:\s?(?:/|"
     r"m\.?)\s?\d{1,4})?(?![\w%]|[.:,]\d)|"
     r"(?<!\w)(?:[A-ZÀ-Žİ][\w.]{1,24}\s){1,3}(?:Sokak|Sokağı|Sk\.|Caddesi|Cad\.|Cd\.|utca|út|"
     r"tér)\s(?:[Nn]o:?\s?)?\d{1,4}(?:/\d{1,4})?(?!\w)"
+)
+
+# Japan: the block and the house before the quarter, "2-14-7 Nishi-Azabu, Minato-ku, Tokyo 106-0031".
+_JAPANESE = re.compile(
+    r"(?<![\w-])\d{1,2}(?:-chome)?(?:-\d{1,3}){1,2},?\s[A-Z][a-z]+(?:-[A-Za-z]+)*"
+    r"(?P<more>(?:,?\s[A-Z][a-z]+(?:-[a-z]+)?){0,3})(?:\s\d{3}-\d{4})?(?!\w)"
+)
+_JAPANESE_PLACE = re.compile(
+    r"-(?:ku|shi|cho|machi|gun|ken|to|fu)\b|Tokyo|Kyoto|Osaka|Nagoya|Yokohama|Sapporo|Kobe|\d{3}-\d{4}"
 )
 
 _GERMAN = re.compile(
@@ -69,6 +80,7 @@ _KINDS_ALONE = (*GERMAN_ENDS, "tor", "höhe", "zeile")
 def find_european_addresses(text: str, found: Found) -> None:
     """Find addresses of continental Europe."""
     found.add_all(_PLACES, "address")
+    found.add_all(_JAPANESE, "address", is_one=lambda match: _JAPANESE_PLACE.search(match[0]) is not None)
     for match in _GERMAN.finditer(text):
         if match[0].split()[0] in _KINDS_ALONE:
             continue
@@ -86,7 +98,7 @@ def find_small_addresses(found: Found) -> None:
 def _add_romance(match: re.Match[str], found: Found) -> None:
     ahead = match.string[match.start() : match.start("kind")].strip()
     before = match.string[max(0, match.start() - 30) : match.start()].split(" ")[-2:]
-    if not ahead and len(before) == 2 and not before[1] and before[0][:1].isupper():
+    if not ahead and len(before) == 2 and not before[1] and before[0][:1].isupper() and before[0][-1:].isalnum():
         # "Joshua Avenue": an English street, whose kind comes last.
         return
     if not (ahead or match["number"]) or not any(map(str.isupper, match["name"])):

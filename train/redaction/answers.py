@@ -60,13 +60,13 @@ def _find_answer(text: str, start: int, end: int, found: Found) -> None:
     words = list(_WORD.finditer(text, start, end))
     if len(words) > _MAX_WORDS:
         return
-    for number in _NUMBER.finditer(text, start, end):
-        if not (AMOUNT_AFTER.match(text, number.end()) or _YEAR_IN_A_SENTENCE.search(text, start, end)):
-            found.add(number.start(), number.end(), "secret")
     for word in words:
         first, last = trimmed(text, *word.span())
         if cannot_be_a_word(text[first:last]):
             found.add(first, last, "secret")
+    for number in _NUMBER.finditer(text, start, end):
+        if not (AMOUNT_AFTER.match(text, number.end()) or _YEAR_IN_A_SENTENCE.search(text, start, end)):
+            found.add(number.start(), number.end(), "secret")
     given = _GIVES.match(text, start, end)
     last_word = words[-1]
     if len(words) == 1 or (given and given.end() == last_word.start()):

@@ -59,7 +59,7 @@ _MONEY_BEFORE = re.compile(
     re.I,
 )
 _LOCK_VALUE = re.compile(
-    r"(?<![\w.,:/#*-])(?:\d{2}[- ]\d{2}[- ]\d{2}|\d{1,4}[#*кКkKвВ]\d{3,8}|[A-Z]?\d{4,8}[#*]?|[#*]\d{3,8}[#*]?|"
+    r"(?<![\w.,:/#*-])(?:\d{2}[- ]\d{2}[- ]\d{2}|\d{1,4}[#*кКkKвВ]\d{3,8}|[A-Z]?\d{4,8}[A-Z#*]?|[#*]\d{3,8}[#*]?|"
     r"\d{3}[#*]|\d{3})"
     r"(?![\w%$€£₽]|[.,:/]\d)"
 )
@@ -140,15 +140,44 @@ def find_codes(text: str, found: Found) -> None:
         if value is not None and _leads_to(text[cue.end() : value.start()], value, text):
             found.add(value.start(), value.end(), "secret")
     for lock in LOCK_CUE.finditer(text):
-        value = _value_after(text, lock.end(), _LOCK_VALUE)
-        if value is not None and _opens(text[lock.end() : value.start()], value, text):
-            found.add(value.start(), value.end(), "secret")
+        stop = _line_end(text, lock.end())
+        for value in _LOCK_VALUE.finditer(text, lock.end(), stop):
+            between = text[lock.end() : value.start()]
+            if _opens(between, value, text) or _is_left_over(between, value, text):
+                found.add(value.start(), value.end(), "secret")
+                break
+
+
+_SAYS_SO = re.compile(
+    r"(?:[:=–—-]|\b(?:is|it['’]?s|это|код|code|type|press|набер\w+|жми|then|потом|left|right|влево|вправо))\W{0,3}\Z"
+)
+
+
+def _is_left_over(between: str, value: re.Match[str], text: str) -> bool:
+    """Return whether a number further behind a lock can hardly be anything but its code."""
+    if AMOUNT_AFTER.match(text, value.end()) or _COSTS.search(between) or "." in between:
+        return False
+    digits = sum(map(str.isdigit, value[0]))
+    if not value[0].isdigit() or _SAYS_SO.search(between):
+        return digits >= 4 or not value[0].isdigit()
+    return digits >= 4 and not _YEAR.fullmatch(value[0]) and not value[0].endswith("00")
+
+
+_COSTS = re.compile(
+    r"\b(?:costs?|cost|paid|pay|price|worth|for|about|around|bought|sold|order|model|from|since|стоит|стоил\w*|за|от|"
+    r"купил\w*|около|цена|заказ\w*|модель|с)\W{1,3}\Z",
+    re.I,
+)
+
+
+def _line_end(text: str, at: int) -> int:
+    stop = min(len(text), at + 60)
+    line = text.find("\n", at, stop)
+    return stop if line < 0 else line
 
 
 def _value_after(text: str, at: int, pattern: re.Pattern[str]) -> re.Match[str] | None:
-    stop = min(len(text), at + 60)
-    line = text.find("\n", at, stop)
-    return pattern.search(text, at, stop if line < 0 else line)
+    return pattern.search(text, at, _line_end(text, at))
 
 
 _LEADS = re.compile(

@@ -188,6 +188,7 @@ def _find_on_lines(text: str, found: Found) -> None:
         at = end + 1
 
 
+_IS_WIFI = re.compile(r"wi-?fi|вай|вафл|wlan", re.I)
 _NETWORK_SIGN = re.compile(
     r"[^\n]{0,30}(?:\s[-–—/|]\s|:\s?|=\s?)(?:the |and )?(?:key|ключ|is)?\s{0,2}|"
     r"\s{1,2}(?:(?:\w{2,12}\s{1,2}){0,2}(?:is|key|это)\s{1,2}|(?:[а-яё]{1,10}\s){1,3})?"
@@ -198,6 +199,9 @@ def _behind_a_network(line: str, at: int, network: re.Match[str]) -> bool:
     if at < network.end():
         return bool(re.match(r"\S+ (?:is |это |for |от |для )?(?:the |our )?\Z", line[at : network.start()]))
     between = line[network.end() : at]
+    if len(line) - at >= 8 and _IS_WIFI.match(network[0]):
+        # Nothing that is no word is said of a wireless network but its name and its key.
+        return True
     return _NETWORK_SIGN.fullmatch(between) is not None or "key" in between or "ключ" in between
 
 

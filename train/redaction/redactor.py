@@ -14,7 +14,7 @@ from train.redaction.addresses import find_addresses, find_locations
 from train.redaction.answers import find_answers
 from train.redaction.cards import find_cards, find_ibans
 from train.redaction.codes import CODE_WORDS, find_codes
-from train.redaction.ids import find_ids, find_tax_ids
+from train.redaction.ids import find_ids
 from train.redaction.key import RedactionKey
 from train.redaction.name_forms import fold
 from train.redaction.names import KnownPerson, Names
@@ -179,7 +179,6 @@ class Redactor:
         if digits >= 8:
             find_ibans(text, found)
             find_cards(text, found)
-            find_tax_ids(found)
         if digits >= 6 and ("." in text or "°" in text):
             find_locations(found)
         if digits >= 4 and text.count(".") >= 3:

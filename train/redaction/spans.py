@@ -88,6 +88,17 @@ class Found:
             if is_one(match):
                 self.add(*match.span(group), kind)
 
+    def widen(self, kind: str, wider: Callable[[str, int, int], tuple[int, int]]) -> None:
+        """Give the spans of a kind the place that `wider` makes of theirs, as far as nothing else is there."""
+        for number, span in enumerate(self._spans):
+            if span.kind != kind:
+                continue
+            start, end = wider(self.text, span.start, span.end)
+            if self._taken.find(_SPAN, start, span.start) >= 0 or self._taken.find(_SPAN, span.end, end) >= 0:
+                continue
+            self._taken[start:end] = bytes([_SPAN]) * (end - start)
+            self._spans[number] = Span(start, end, kind, self.text[start:end])
+
     def link(self, start: int, end: int) -> None:
         """Let nothing but names be found in what is left of `text[start:end]`."""
         taken = self._taken
