@@ -47,7 +47,7 @@ _LICENSE = re.compile(r"(?<![\w-])[A-Z0-9]{4,8}(?:-[A-Z0-9]{4,8}){2,7}(?![\w-])"
 _VOUCHER = re.compile(
     r"(?<![^\W_])(?:gift ?card|redeem|licen[cs]e|serial|activation|product key|steam|xbox|psn|voucher|key|лиценз\w+|"
     r"активац\w+|ключ\w*|сертификат\w*|"
-    r"подарочн\w+)(?!\w)[^\d\n]{0,24}?[\s:=–—-](?P<value>(?=[A-Z0-9-]{0,20}\d)(?=[\d-]{0,20}[A-Z])"
+    r"подарочн\w+)(?!\w)[^\d\n]{0,24}?[\s:=–—-](?P<value>\d{2,6}(?:-\d{2,6}){2,7}|(?=[A-Z0-9-]{0,20}\d)(?=[\d-]{0,20}[A-Z])"
     r"[A-Z0-9][A-Z0-9-]{8,40}[A-Z0-9])(?![\w-])"
 )
 _BOOKING = re.compile(

@@ -7,7 +7,7 @@ holds a number, and so do a flat or a house with a name before it.
 import re
 
 _PART = (
-    r"(?:[A-ZÀ-ÞА-ЯЁ][\w'’.-]{0,25}|\d{1,6}[A-Za-zА-Яа-я]?(?!\w)|\d{2,5}-\d{2,4}(?!\w)|\d{1,2}(?:st|nd|rd|th)|"
+    r"(?:[«\"]?[A-ZÀ-ÞА-ЯЁ][\w'’.-]{0,25}[»\"]?|\d{1,6}[A-Za-zА-Яа-я]?(?!\w)|\d{2,5}-\d{2,4}(?!\w)|\d{1,2}(?:st|nd|rd|th)|"
     r"(?i:apt|apto|flat|floor|fl|unit|suite|ste|room|lok|m|int|esc|piso|andar|appt|apartment|of|near|opp|no|кв|оф|"
     r"подъезд|подъезда|под|эт|этаж|корп|к|стр|лит|д|с|дом)\b\.?|[-–/#№]|\d{1,2}[ºª°])"
 )

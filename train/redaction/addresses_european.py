@@ -13,7 +13,7 @@ _PLACES = re.compile(
     # Dutch, Swedish, Danish, Norwegian, Finnish, Hungarian, Turkish, Polish, Czech.
     r"(?<!\w)[A-ZÀ-Ž][\w-]{2,30}(?:gracht|straat|laan|plein|kade|singel|dijk|gatan|vägen|gränd|gade|vej|vegen|veien|"
     r"gata|katu|kuja)"
-    r"\s\d{1,4}(?:[- ]?[A-Za-z])?(?![\w%€]|[.:,]\d)|"
+    r"\s\d{1,4}(?:[- ]?[A-Za-z]|[-/]\d{1,4}(?:hs|[A-Za-z])?)?(?![\w%€]|[.:,]\d)|"
     r"(?<!\w)(?:(?:[Uu]l|[Aa]l|[Oo]s|[Pp]l|[Nn]ám|[Vv]ul|[Bb]ul|[Pp]rosp|[Ss]tr|[Pp]er|[Nn]ab|[Pp]r)\.|"
     r"(?:[Uu]l|[Vv]ul|[Uu]litsa|[Pp]rospekt|[Uu]lica)(?= [A-ZÀ-Ž]))\s?(?:[A-ZÀ-Ž0-9][\w.-]{0,24}\s){1,3}"
     r"\d{1,4}[A-Za-z]?(?:\s?(?:/|"

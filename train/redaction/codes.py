@@ -74,7 +74,8 @@ _NO_CODE = re.compile(
     re.I,
 )
 _NO_CODE_AFTER = re.compile(
-    r"\s{0,2}(?:ошибк\w+|города|региона|страны|error|review|base|freeze|camp|lines?|of conduct|status|товара|оквэд|"
+    r"\s{0,2}(?:ошибк\w+|ответа|возврата|города|региона|"
+    r"страны|error|review|base|freeze|camp|lines?|of conduct|status|товара|оквэд|"
     r"окпо|тн вэд)",
     re.I,
 )
@@ -111,6 +112,13 @@ _CARD_CODE = re.compile(
     r"обороте)(?!\w)",
     re.I,
 )
+# What is typed on the keys of a door or an alarm, and ends with one of their signs: "4417#", "*2951#", "38к2471".
+_KEYED = re.compile(r"(?<![\w#*.,:/])(?:\*?\d{3,8}[#*]|\d{1,4}[#*кКвВ]\d{3,6}[#*]?)(?![\w#*]|[.,]\d)")
+_MEETING = re.compile(
+    r"(?<!\w)(?:zoom|meeting|conference|webinar|teams|webex|dial[- ]?in|зум\w?|конференци\w|встреч\w)(?!\w)[^\n]{0,60}?"
+    r"(?<!\w)(?:id|ид|код|айди|pin|number|номер)\W{1,3}(?P<value>\d{3}[ -]?\d{3,4}[ -]?\d{3,4})(?!\w)",
+    re.I,
+)
 _GUARD = re.compile(r"(?<!\w)guard(?: code)?[\s:-]{1,3}([A-Z0-9]{5})(?!\w)", re.I)
 
 
@@ -126,6 +134,8 @@ def find_codes(text: str, found: Found) -> None:
     for match in _USE.finditer(text):
         found.add(*match.span(match.lastgroup or 0), "secret")
     found.add_all(_TOLD, "secret", "value", is_one=lambda match: not match["value"].endswith("00"))
+    found.add_all(_KEYED, "secret")
+    found.add_all(_MEETING, "secret", "value")
     found.add_all(_GUARD, "secret", 1)
     found.add_all(_BEFORE_LOCK, "secret", "value")
     for cue in CODE_CUE.finditer(text):

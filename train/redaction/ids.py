@@ -11,8 +11,8 @@ from train.redaction.phones import DATE
 from train.redaction.spans import Found
 
 _ID_CUE = re.compile(
-    r"\b(?:passport|паспорт\w*|загран\w*|ssn|social(?: security| insurance)?|sin|инн|снилс|огрнип|tax ?id|tin|itin|"
-    r"ein|steuer-?(?:id|"
+    r"\b(?:passport|паспорт\w*|загран\w*|ssn|utr|ein|social(?: security| insurance)?|sin|инн|снилс|огрнип|tax ?id|tin|"
+    r"itin|steuer-?(?:id|"
     r"nummer)\w*|"
     r"steueridentifikationsnummer|personalausweis\w*|reisepass\w*|ausweis\w*|sozialversicherungs\w*|dni|nif|nie|cpf|"
     r"cnpj|rg|bsn|"

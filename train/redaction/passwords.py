@@ -16,7 +16,7 @@ PASSWORD_WORDS = frozenset(
     пассворд парольчик парол парль пороль login logins log user username creds credentials psk wpa wep wifi fi вайфай
     вайфая вайфаю фай фая логин логином логина лог учетка учётка учетки учётки учетку учётку доступ доступы доступов
     аккаунт аккаунта аккаунту акк акка кодовое входа details вафля вафли вафлю вафле laptop router netflix spotify hulu
-    steam disney ноут роутер нетфликс стим госуслуги mysql curl""".split()
+    steam disney ноут роутер нетфликс стим госуслуги mysql curl admin root guest админ рут рутер""".split()
 )
 _FOR = (
     r"(?:\s{1,3}(?:for|to|of|on|от|для|на|к|с|из|у|до|в|für|vom|zum|zur|para|de|del|della|do|da|du|per|pour)"
@@ -72,6 +72,12 @@ _PAIR = re.compile(
     r"(?P<login>[^\s:/|]{2,40})(?P<sign>\s?[:/|]\s?|\s(?:and|и)\s|\s)(?P<password>\S{4,60})",
     re.I,
 )
+# Behind the logins that everybody has: "admin / …", "root:…", "рутер admin …".
+_USUAL_LOGIN = re.compile(
+    r"(?<![^\W_])(?:admin|root|guest|administrator|админ|рут|гость|test|demo)\s{0,2}(?:[:/|,=–—-]\s{0,2})?"
+    r"(?P<password>[^\s:/|,]{5,40})(?=[\s,;)]|\Z)",
+    re.I,
+)
 _SHORT_PAIR = re.compile(r"(?<!\w)u(?:ser)?\s?:\s?\S{2,40}\s{1,3}p(?:ass|w)?\s?:\s?(\S{4,60})", re.I)
 _MAIL_PAIR = re.compile(
     r"(?<!\S)\S{1,64}@[\w-]{1,40}(?:\.[\w-]{1,20}){1,4}(?P<sign>:|\s?[/|;,]\s?|\s[-–—]\s|\s|\n)"
@@ -88,6 +94,7 @@ _FOR_WHICH = re.compile(
 _ENDS = ".,;:!?)]}»\"'`…"
 _TOKEN = re.compile(r"\S+")
 _ORDINARY = re.compile(
+    r"(?:user(?:name)?|login|host|port|db|dbname|name|url)=\S*|"
     # Amounts, times, versions, sizes, ordinals, names of files, of products and of series.
     r"[$€£₽~+<>-]?\d+(?:[.,:/xх×-]\d+)*[^\W\d]{0,4}[+.]?|v?\d+(?:\.\d+)+|"
     r"(?:iphone|ipad|windows|win|galaxy|ps|xbox|covid|ios|android|macos|mp|web|top|level|room|user|day|week|step|"
@@ -145,6 +152,12 @@ def find_behind_emails(text: str, found: Found) -> None:
 
 
 def _find_pairs(text: str, found: Found) -> None:
+    found.add_all(
+        _USUAL_LOGIN,
+        "secret",
+        "password",
+        is_one=lambda match: cannot_be_a_word(match["password"]) or _changes_case(match["password"]),
+    )
     for match in _SHORT_PAIR.finditer(text):
         found.add(*trimmed(text, *match.span(1)), "secret")
     for match in _PAIR.finditer(text):

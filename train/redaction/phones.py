@@ -155,7 +155,7 @@ def _is_national(value: str, digits: str, cue: bool) -> bool:
         return _is_valid_somewhere(digits)
     if digits[0] == "0":
         return 9 <= len(digits) <= 12 and not value.startswith("0.")
-    if "/" in value and groups != (3, 3, 4):
+    if "/" in value and (groups != (3, 3, 4) or value.count("/") > 1):
         # "15327/15327" is a part of a whole.
         return False
     if len(digits) == 11 and digits[0] in "78":

@@ -89,15 +89,22 @@ class Found:
                 self.add(*match.span(group), kind)
 
     def widen(self, kind: str, wider: Callable[[str, int, int], tuple[int, int]]) -> None:
-        """Give the spans of a kind the place that `wider` makes of theirs, as far as nothing else is there."""
-        for number, span in enumerate(self._spans):
-            if span.kind != kind:
-                continue
+        """Give the spans of a kind the place that `wider` makes of theirs; those that meet become one.
+
+        A span stays as it was where something of another kind is in the way.
+        """
+        kept = [span for span in self._spans if span.kind != kind]
+        widened: list[Span] = []
+        for span in sorted((span for span in self._spans if span.kind == kind), key=lambda span: span.start):
             start, end = wider(self.text, span.start, span.end)
-            if self._taken.find(_SPAN, start, span.start) >= 0 or self._taken.find(_SPAN, span.end, end) >= 0:
-                continue
+            if any(other.start < end and start < other.end for other in kept):
+                start, end = span.start, span.end
+            while widened and widened[-1].end > start:
+                last = widened.pop()
+                start, end = min(start, last.start), max(end, last.end)
+            widened.append(Span(start, end, kind, self.text[start:end]))
             self._taken[start:end] = bytes([_SPAN]) * (end - start)
-            self._spans[number] = Span(start, end, kind, self.text[start:end])
+        self._spans = kept + widened
 
     def link(self, start: int, end: int) -> None:
         """Let nothing but names be found in what is left of `text[start:end]`."""

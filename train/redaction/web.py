@@ -138,8 +138,8 @@ def _private_parts(link: str) -> list[tuple[int, int]]:
     if login > begin:
         parts.append((begin, login))
     host = _host(link[login + 1 if login > begin else begin : path])
-    if _is_private_host(host) and login <= begin:
-        parts.append((begin, path))
+    if _is_private_host(host):
+        parts.append((login + 1 if login > begin else begin, path))
     query = min((at for at in (link.find(mark, path) for mark in "?#") if at >= 0), default=len(link))
     inviting = host in _INVITING or host.endswith(_HOSTS)
     public = host.endswith(_PUBLIC)
