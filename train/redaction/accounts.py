@@ -51,11 +51,12 @@ _VOUCHER = re.compile(
     r"[A-Z0-9][A-Z0-9-]{8,40}[A-Z0-9])(?![\w-])"
 )
 _BOOKING = re.compile(
-    r"(?<![^\W_])(?:(?i:booking|reservation|confirmation|itinerary|record locator|pnr|locator|e-?ticket|"
+    r"(?<![^\W_])(?:(?i:booking|reservation|confirmation|itinerary|record locator|pnr|locator|(?:e-?|train |"
+    r"plane |bus )?ticket|"
     r"брон(?:ь|и|ью|ирован\w+)|пнр|резерв\w*))(?!\w)"
     r"(?:[^\S\n]{1,2}(?i:ref(?:erence)?|number|no|code|is|for|the|flight|код\w?|номер|это|билета|на|"
     r"рейс)\.?(?!\w)){0,4}"
-    r"[\s:#№=–—-]{1,4}(?P<value>(?=[A-Z]{0,8}\d)(?=\d{0,8}[A-Z])[A-Z0-9]{5,9}|[A-Z]{6})(?![\w-])"
+    r"[\s:#№=–—-]{1,4}(?P<value>(?=[A-Z]{0,8}\d)(?=\d{0,8}[A-Z])[A-Z0-9]{5,12}|[A-Z]{6})(?![\w-])"
 )
 _SERIES = re.compile(
     r"(?<!\w)сери(?:я|и|ю)(?: паспорта)?[\s:№-]{1,3}(?P<series>\d{2} ?\d{2})[,;]?\s{1,2}(?:и )?(?:номер|№|ном\.?)"

@@ -7,12 +7,16 @@ holds a number, and so do a flat or a house with a name before it.
 import re
 
 _PART = (
-    r"(?:[«\"]?[A-ZÀ-ÞА-ЯЁ][\w'’.-]{0,25}[»\"]?|\d{1,6}[A-Za-zА-Яа-я]?(?!\w)|\d{2,5}-\d{2,4}(?!\w)|\d{1,2}(?:st|nd|rd|th)|"
+    r"(?:[«\"]?[A-ZÀ-ÞА-ЯЁ][\w'’.-]{0,25}[»\"]?|\d{1,6}[A-Za-zА-Яа-я]{0,2}(?!\w)|\d{2,5}-\d{2,4}(?!\w)|\d{1,2}(?:st|nd|rd|th)|"
     r"(?i:apt|apto|flat|floor|fl|unit|suite|ste|room|lok|m|int|esc|piso|andar|appt|apartment|of|near|opp|no|кв|оф|"
     r"подъезд|подъезда|под|эт|этаж|корп|к|стр|лит|д|с|дом)\b\.?|[-–/#№]|\d{1,2}[ºª°])"
 )
 _PARTS = rf"{_PART}(?: {_PART}){{0,4}}"
-_NEXT = re.compile(rf"(?:,| [-–—])? {{1,2}}(?P<parts>{_PARTS})(?=\s{{0,2}}(?:[,.;:!?)\n]|[-–—] |\Z))")
+_NEXT = re.compile(
+    r"(?:,| [-–—])? {1,2}(?P<parts>"
+    r"(?P<city>(?<=, )[A-ZÀ-ÞА-ЯЁ][\w'’-]{2,25}(?: [A-ZÀ-ÞА-ЯЁ][\w'’-]{2,25}){0,2}(?=\s?(?:[.,;!?)\n]|\Z)))|"
+    rf"{_PARTS})(?=\s{{0,2}}(?:[,.;:!?)\n]|[-–—] |\Z))"
+)
 _MONTH = re.compile(
     r"\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|mon|tue|wed|thu|fri|sat|sun|янв|фев|мар|апр|мая|июн|июл|авг|"
     r"сен|окт|ноя|дек)",
@@ -43,6 +47,9 @@ def widened(text: str, start: int, end: int) -> tuple[int, int]:
         following = _NEXT.match(text, at)
         if following is None or _MONTH.search(following["parts"]):
             break
+        if at == end and following["city"] is not None:
+            # "12 Main Street, Boise": the town right behind it.
+            whole = following.end()
         at = following.end()
         if any(map(str.isdigit, following["parts"])):
             whole = at

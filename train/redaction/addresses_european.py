@@ -11,7 +11,7 @@ GERMAN_ENDS = tuple(
 )
 _PLACES = re.compile(
     # Dutch, Swedish, Danish, Norwegian, Finnish, Hungarian, Turkish, Polish, Czech.
-    r"(?<!\w)[A-ZÀ-Ž][\w-]{2,30}(?:gracht|straat|laan|plein|kade|singel|dijk|gatan|vägen|gränd|gade|vej|vegen|veien|"
+    r"(?<!\w)[A-ZÀ-Ž][\w-]{2,30}(?:gracht|straat|schans|steeg|markt|laan|plein|kade|singel|dijk|gatan|vägen|gränd|gade|vej|vegen|veien|"
     r"gata|katu|kuja)"
     r"\s\d{1,4}(?:[- ]?[A-Za-z]|[-/]\d{1,4}(?:hs|[A-Za-z])?)?(?![\w%€]|[.:,]\d)|"
     r"(?<!\w)(?:(?:[Uu]l|[Aa]l|[Oo]s|[Pp]l|[Nn]ám|[Vv]ul|[Bb]ul|[Pp]rosp|[Ss]tr|[Pp]er|[Nn]ab|[Pp]r)\.|"
@@ -42,7 +42,9 @@ _GERMAN = re.compile(
 )
 _GERMAN_TAIL = re.compile(rf",?\s{{1,2}}(?:[AD]-)?\d{{4,5}}\s{{1,2}}{_CITY}")
 
-_ROMANCE_KINDS = """c. rue avenue av ave avda avenida boulevard bd blvd place chemin impasse allée allées quai route
+_ROMANCE_KINDS = """c. carrer passeig plaça avinguda rambla
+    rue avenue av ave avda avenida boulevard bd blvd place chemin impasse allée allées
+    quai route
     cours
     passage faubourg square sentier ruelle venelle promenade rond-point calle c/ cl plaza pza paseo camino carrera
     pasaje ronda travesía callejón glorieta cuesta vial urbanización alameda acceso rambla pasadizo cañada vía plazuela

@@ -14,6 +14,8 @@ _MAX_WORDS = 12
 """Longer lines than this say something else."""
 _MAX_BEHIND = 40
 """How many characters a line that asks without a question mark has behind its word for a password."""
+_SHORT = 5
+"""How many words a line has that speaks of a lock and nothing else: "and the lockbox"."""
 _WORD = re.compile(r"\S+")
 _NUMBER = re.compile(
     r"(?<![\w.,:/$€£₽+-])(?:[*#]?\d(?:[ -]?\d){3,9}[*#]?|[*#]\d{3,9}[*#]?|\d{3,9}[*#]|[A-Za-zА-Яа-я]-?\d{3,8}|"
@@ -38,7 +40,8 @@ def asks(line: str) -> bool:
     bare = line.rstrip(" .,;:!?…)-–—")
     for cues in (PASSWORD_CUE, CODE_CUE, LOCK_CUE):
         cue = cues.search(line)
-        if cue and (question or (cues is not LOCK_CUE and len(bare) - cue.end() < _MAX_BEHIND)):
+        short = len(bare.split()) <= _SHORT
+        if cue and (question or ((short or cues is not LOCK_CUE) and len(bare) - cue.end() < _MAX_BEHIND)):
             return True
     return False
 

@@ -11,7 +11,8 @@ CODE_WORDS = frozenset(
     sicherheitscode zugangscode verifizierungscode домофон домофона домофоне домофону домофоном use enter verify
     verification введите введи вводи набирай подтверждения цвв цвк цвц обороте оборотной обратной back passcode combo
     combination lockbox keybox keysafe safe locker padlock lock gate buzzer intercom keypad alarm unlock unlocks garage
-    box entry authenticator guard sms смс смска смски смску смс-ка text texted sent пришло пришел пришёл пришли цифры
+    box entry authenticator guard шифр шифра sms смс смска смски смску смс-ка text texted sent пришло пришел пришёл
+    пришли цифры
     цифрами калитка калитки калитке калитку ворота воротах шлагбаум шлагбаума сейф сейфа сейфе кейс кейса чемодан
     чемодана замок замка замке велозамок велозамка сигналка сигналки сигнализация сигнализации ячейка ячейки постамат
     постамата двухфакторка двухфакторки аутентификатор аутентификатора password passwort пароль token secret секрет
@@ -20,7 +21,8 @@ CODE_WORDS = frozenset(
 CODE_CUE = re.compile(
     r"(?<!\w)(?:(?:pin|пин|qr|tan|sms|смс)[- ]?)?(?:codes?|код(?:ы|а|е|ом|ик)?|c[oó]digos?|codic[ei]|pins?|pincode|"
     r"пин(?:код)?(?:а|ом)?|пук|otp|totp|2fa|cv[vc]?2?|cid|csc|цв[вкц]|m?tan|puk|passcode|passkey|"
-    r"geheimzahl|\w{3,20}code|домофон(?:[аеу]|ом)?|authenticator|двухфакторк[аи]|аутентификатор|одноразовый пароль|"
+    r"geheimzahl|шифр\w?|\w{3,20}code|домофон(?:[аеу]|ом)?|authenticator|двухфакторк[аи]|аутентификатор|"
+    r"одноразовый пароль|"
     r"one[- ]time password|пароль для входа)(?!\w)",
     re.I,
 )
@@ -48,7 +50,7 @@ _BEFORE_LOCK = re.compile(
 )
 _VALUE = re.compile(
     r"(?<![\w.,:/-])(?:[A-Z]{1,3}-\d{4,8}|\d{2}[- ]\d{2}[- ]\d{2}|\d{3}[- ]\d{3}(?:[- ]\d{3})?|\d{1,4}[#*]\d{3,8}|"
-    r"\d{2}[- ]\d{2}(?![- ]?\d)|\d{4}[- ]\d{4}(?![- ]?\d)|\d(?: \d){2,7}(?! ?\d)|"
+    r"[А-ЯЁ]-?\d{3,6}(?!\w)|\d{2}[- ]\d{2}(?![- ]?\d)|\d{4}[- ]\d{4}(?![- ]?\d)|\d(?:[ -]\d){2,7}(?![ -]?\d)|"
     r"[#*]?\d{3,10}[#*]?|"
     r"(?=[A-Za-z0-9А-Яа-я-]{0,30}\d)[A-Za-z0-9А-Яа-я]{4,64}(?:-[A-Za-z0-9]{2,12}){0,7})(?![\w%$€£₽@!&](?!\s|\Z)|"
     r"[\w%$€£₽]|[.,:/]\d)"
@@ -59,7 +61,8 @@ _MONEY_BEFORE = re.compile(
     re.I,
 )
 _LOCK_VALUE = re.compile(
-    r"(?<![\w.,:/#*-])(?:\d{2}[- ]\d{2}[- ]\d{2}|\d{1,4}[#*кКkKвВ]\d{3,8}|[A-Z]?\d{4,8}[A-Z#*]?|[#*]\d{3,8}[#*]?|"
+    r"(?<![\w.,:/#*-])(?:\d(?:[ -]\d){2,7}(?![ -]?\d)|\d{2}[- ]\d{2}[- ]\d{2}|\d{1,4}[#*кКkKвВ]\d{3,8}|"
+    r"[A-Z]?\d{4,8}[A-Z#*]?|[#*]\d{3,8}[#*]?|"
     r"\d{3}[#*]|\d{3})"
     r"(?![\w%$€£₽]|[.,:/]\d)"
 )
@@ -230,5 +233,8 @@ def _opens(between: str, value: re.Match[str], text: str) -> bool:
     if AMOUNT_AFTER.match(text, value.end()) or not _OPENS.fullmatch(between):
         return False
     if len(value[0]) == 3:
+        last = not text[value.end() : value.end() + 20].split("\n")[0].strip(" .!)")
+        if last and between.isspace():
+            return True
         return "code" in between or "comb" in text[max(0, value.start() - 20) : value.start()].casefold()
     return not (_YEAR.fullmatch(value[0]) and between.isspace())

@@ -11,7 +11,8 @@ from train.redaction.phones import DATE
 from train.redaction.spans import Found
 
 _ID_CUE = re.compile(
-    r"\b(?:passport|паспорт\w*|загран\w*|ssn|utr|ein|social(?: security| insurance)?|sin|инн|снилс|огрнип|tax ?id|tin|"
+    r"\b(?:id card|identity card|passport|паспорт\w*|загран\w*|ssn|utr|ein|social(?: security| insurance)?|sin|"
+    r"инн|снилс|огрнип|tax ?id|tin|"
     r"itin|steuer-?(?:id|"
     r"nummer)\w*|"
     r"steueridentifikationsnummer|personalausweis\w*|reisepass\w*|ausweis\w*|sozialversicherungs\w*|dni|nif|nie|cpf|"
@@ -36,6 +37,7 @@ _ID_BEFORE = re.compile(
     r"(?:снилс|инн|паспорт|ssn|passport|nino|полис)(?!\w)",
     re.I,
 )
+_PASSPORT = re.compile(r"(?<!\w)[A-Z]{1,2}\d{6,8}(?!\w)")
 _PLATE_CUE = re.compile(
     r"\b(?:plates?|tags|car reg|rego|номера|тачк\w|машин\w+|авто|таксист\w*|такси|license plate|licence plate|"
     r"number plate|reg(?:istration)?|госномер\w*|гос\.? ?номер\w*|номер\w* (?:машин\w+|авто\w*)|"
@@ -69,6 +71,10 @@ def find_ids(text: str, found: Found) -> None:
                 continue
             if sum(map(str.isdigit, value[0])) >= 2 if kind == "plate" else _is_id(value[0], cue[0]):
                 found.add(value.start(), value.end(), kind)
+                if kind == "id":
+                    # "my passport is N1234567, hers PA0940443"
+                    for more in _PASSPORT.finditer(text, value.end(), min(len(text), value.end() + 60)):
+                        found.add(more.start(), more.end(), kind)
 
 
 def _is_id(value: str, cue: str) -> bool:

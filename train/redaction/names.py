@@ -15,7 +15,6 @@ from train.redaction.key import RedactionKey
 from train.redaction.name_forms import SPACELESS, Lemma, NameForm, fold, forms_of, script_of, username_of, words_of
 from train.redaction.name_stand_ins import NameStandIns
 from train.redaction.spans import Found, Span
-from train.redaction.stand_ins import plain_stand_in
 
 _TOKEN = re.compile("(?:[^\\W_][\u0300-\u036f]*)+")
 _NEIGHBOURS = re.compile(r"[ \u00a0-]{1,2}|\. ")
@@ -223,9 +222,7 @@ class Names:
         return known
 
     def stand_in(self, span: Span) -> str:
-        """Return what takes the place of a name or a username."""
-        if span.kind == "username":
-            return plain_stand_in(self._key, "username", span.value)
+        """Return what takes the place of a name."""
         key = fold(_PARTICLE.sub("", span.value))
         known = self._forms.get(key)
         return self._stand_ins.written(known.form if known else _guessed(key), span.value)

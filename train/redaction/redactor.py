@@ -14,6 +14,7 @@ from train.redaction.addresses import find_addresses, find_locations
 from train.redaction.answers import find_answers
 from train.redaction.cards import find_cards, find_ibans
 from train.redaction.codes import CODE_WORDS, find_codes
+from train.redaction.handles import HANDLE_WORDS, find_handles
 from train.redaction.ids import find_ids
 from train.redaction.key import RedactionKey
 from train.redaction.name_forms import fold
@@ -110,7 +111,8 @@ class Redactor:
         named = self._names is not None and self._names.may_be_in(text, words)
         digits = len(_DIGITS.findall(text)) if _DIGITS.search(text) else 0
         long = _LONG.search(text)
-        cues = not _CUES.isdisjoint(words)
+        handles = not HANDLE_WORDS.isdisjoint(words)
+        cues = handles or not _CUES.isdisjoint(words)
         marks = "собака" in text or "@" in text or "/" in text or ":" in text or "at)" in text or "at]" in text
         asked = bool(before) and not _CUES.isdisjoint(_WORDS.findall(fold(before[-_BEFORE:])))
         if not (named or digits or long or cues or marks or asked):
@@ -124,18 +126,21 @@ class Redactor:
             self._find_secrets(text, found, words, digits)
         if asked or (cues and "\n" in text):
             find_answers(text, before[-_BEFORE:], found)
+        if handles:
+            find_handles(found)
         structured = [span for span in found if span.kind in self._kinds and not self._is_stand_in(span)]
         if not named or self._names is None:
             return structured
         self._names.find(text, found)
         names = [span for span in found if span.kind in ("name", "username") and span.kind in self._kinds]
-        return sorted(structured + names, key=lambda span: span.start)
+        there = {span.start for span in structured}
+        return sorted(structured + [span for span in names if span.start not in there], key=lambda span: span.start)
 
     def stand_in(self, span: Span) -> str:
         """Return what takes the place of a span, giving out a stand-in where there is none yet."""
         value, key = span.value, self._key
         match span.kind:
-            case "name" | "username" if self._names is not None:
+            case "name" if self._names is not None:
                 return self._names.stand_in(span)
             case "phone":
                 _, prefix, extension = phone_parts(value)

@@ -181,7 +181,7 @@ def _is_private(segment: str, *, inviting: bool, public: bool) -> bool:
 def _is_mixed(segment: str) -> bool:
     """Return whether a part of a path is letters of both cases and digits in no order, as titles are not."""
     changes = sum(a.isalnum() and b.isalnum() and _sort(a) != _sort(b) for a, b in pairwise(segment))
-    return len(segment) >= 9 and changes >= 4 and any(map(str.isdigit, segment)) and any(map(str.isupper, segment))
+    return len(segment) >= 7 and changes >= 3 and any(map(str.isdigit, segment)) and any(map(str.isupper, segment))
 
 
 def _sort(char: str) -> int:
