@@ -10,7 +10,8 @@ CODE_WORDS = frozenset(
     пин пинкод пинкода пинкодом пук codigo código códigos codice codici geheimzahl zahlencode bestätigungscode
     sicherheitscode zugangscode verifizierungscode домофон домофона домофоне домофону домофоном use enter verify
     verification введите введи вводи набирай подтверждения цвв цвк цвц обороте оборотной обратной back passcode combo
-    combination lockbox keybox keysafe safe locker padlock lock gate buzzer intercom keypad alarm unlock unlocks garage
+    combination lockbox keybox keysafe safe locker padlock lock gate door doors дверь двери buzzer intercom keypad
+    alarm unlock unlocks garage
     box entry authenticator guard шифр шифра sms смс смска смски смску смс-ка text texted sent пришло пришел пришёл
     пришли цифры
     цифрами калитка калитки калитке калитку ворота воротах шлагбаум шлагбаума сейф сейфа сейфе кейс кейса чемодан
@@ -28,7 +29,8 @@ CODE_CUE = re.compile(
 )
 # Of locks: what follows them at once is their code.
 LOCK_CUE = re.compile(
-    r"(?<!\w)(?:comb(?:o|ination)|lock ?box|key ?(?:safe|box|pad)|safe|locker|padlock|lock|gate|buzzer|buzz|intercom|"
+    r"(?<!\w)(?:comb(?:o|ination)|двер[ьи]|doors?|lock ?box|key ?(?:safe|box|pad)|safe|locker|padlock|lock|gate|"
+    r"buzzer|buzz|intercom|"
     r"alarm|unlocks?|garage|entry|steam guard|калитк[аиеу]|ворот(?:а|ах)|шлагбаум\w?|сейф\w?|(?:вело)?зам(?:ок|ка|ке)|"
     r"сигналк[аи]|сигнализаци[яи]|ячейк[аи]|постамат\w?|чемодан\w?|кейс\w?|набирай|домофон)(?!\w)",
     re.I,
@@ -116,7 +118,7 @@ _CARD_CODE = re.compile(
     re.I,
 )
 # What is typed on the keys of a door or an alarm, and ends with one of their signs: "4417#", "*2951#", "38к2471".
-_KEYED = re.compile(r"(?<![\w#*.,:/])(?:\*?\d{3,8}[#*]|\d{1,4}[#*кКвВ]\d{3,6}[#*]?)(?![\w#*]|[.,]\d)")
+_KEYED = re.compile(r"(?<![\w#*.,:/])(?:G-\d{5,6}|\*?\d{3,8}[#*]|\d{1,4}[#*кКвВ]\d{3,6}[#*]?)(?![\w#*]|[.,]\d)")
 _MEETING = re.compile(
     r"(?<!\w)(?:zoom|meeting|conference|webinar|teams|webex|dial[- ]?in|зум\w?|конференци\w|встреч\w)(?!\w)[^\n]{0,60}?"
     r"(?<!\w)(?:id|ид|код|айди|pin|number|номер)\W{1,3}(?P<value>\d{3}[ -]?\d{3,4}[ -]?\d{3,4})(?!\w)",
@@ -222,6 +224,7 @@ def _leads_to(between: str, value: re.Match[str], text: str) -> bool:
     ) or (_LEADS_BY_WORDS.fullmatch(between) is not None and digits == 3 and not text[value.end() :].strip(" .!#*"))
 
 
+_LATCH = re.compile(r"(?:lock|safe|suitcase|case|замок|замка|чемодан\w?|кейс\w?|сейф\w?)\W{0,4}\Z", re.I)
 _OPENS = re.compile(
     r"(?:['’]s)?(?:[\s:=–—-]{1,4}|\s(?:is|code|with|код\w{0,2}|не работает,|combo|number|номер|number \d{1,3})"
     r"(?:[\s:=–—-]{1,4}(?:is|with|код|это|набирай)?[\s:]{0,2})|\s(?:набери|нажми|press|dial|push|then)\s)"
@@ -234,7 +237,7 @@ def _opens(between: str, value: re.Match[str], text: str) -> bool:
         return False
     if len(value[0]) == 3:
         last = not text[value.end() : value.end() + 20].split("\n")[0].strip(" .!)")
-        if last and between.isspace():
+        if last and not between.strip(" :=–—-") and _LATCH.search(text, max(0, value.start() - 24), value.start()):
             return True
         return "code" in between or "comb" in text[max(0, value.start() - 20) : value.start()].casefold()
     return not (_YEAR.fullmatch(value[0]) and between.isspace())

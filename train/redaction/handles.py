@@ -19,12 +19,19 @@ _BETWEEN = re.compile(
     re.I,
 )
 _HANDLE = re.compile(r"[@$]?[A-Za-z0-9_](?:[\w.-]{1,32}[A-Za-z0-9_])(?:#\d{3,5})?(?![\w@/])")
+# What no word is: "@nico.runs_far"; and before the network: "@nico on insta".
+_MARKED = re.compile(r"(?<![\w@./=-])@(?=[\w.]{0,30}?[\d_.][\w.]{0,30}\w)[A-Za-z_][\w.]{2,32}(?<!\.)(?![\w@/])")
+_ON = re.compile(
+    rf"(?<![\w@./=-])(?P<handle>@[A-Za-z_][\w.]{{2,32}})\s(?:on|in|at|в|на)\s(?:{'|'.join(HANDLE_WORDS)})(?!\w)", re.I
+)
 _BARE = re.compile(r"[a-z]+", re.I)
 
 
 def find_handles(found: Found) -> None:
     """Find handles behind a word for the network they are of."""
     text = found.text
+    found.add_all(_MARKED, "username", is_one=lambda match: sum(map(str.isalpha, match[0])) >= 3)
+    found.add_all(_ON, "username", "handle")
     for cue in _CUE.finditer(text):
         between = _BETWEEN.match(text, cue.end(), min(len(text), cue.end() + 60))
         handle = _HANDLE.match(text, between.end()) if between else None

@@ -15,7 +15,7 @@ _ID_CUE = re.compile(
     r"инн|снилс|огрнип|tax ?id|tin|"
     r"itin|steuer-?(?:id|"
     r"nummer)\w*|"
-    r"steueridentifikationsnummer|personalausweis\w*|reisepass\w*|ausweis\w*|sozialversicherungs\w*|dni|nif|nie|cpf|"
+    r"steueridentifikationsnummer|personalausweis\w*|perso|reisepass\w*|ausweis\w*|sozialversicherungs\w*|dni|nif|nie|cpf|"
     r"cnpj|rg|bsn|"
     r"codice fiscale|nino|national insurance|ni number|nhs|driver'?s? licen[cs]e|licen[cs]e (?:no|number)|dl|ву|прав|"
     r"driving licen[cs]e|водительск\w+|"

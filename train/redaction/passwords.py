@@ -16,7 +16,8 @@ PASSWORD_WORDS = frozenset(
     пассворд парольчик парол парль пороль login logins log user username creds credentials psk wpa wep wifi fi вайфай
     вайфая вайфаю фай фая логин логином логина лог учетка учётка учетки учётки учетку учётку доступ доступы доступов
     аккаунт аккаунта аккаунту акк акка кодовое входа details вафля вафли вафлю вафле laptop router netflix spotify hulu
-    steam disney ноут роутер нетфликс стим госуслуги mysql curl admin root guest админ рут рутер""".split()
+    steam disney ноут роутер нетфликс стим госуслуги mysql curl key apikey secret token auth credential admin root
+    guest админ рут рутер""".split()
 )
 _FOR = (
     r"(?:\s{1,3}(?:for|to|of|on|от|для|на|к|с|из|у|до|в|für|vom|zum|zur|para|de|del|della|do|da|du|per|pour)"
@@ -83,6 +84,12 @@ _MAIL_PAIR = re.compile(
     r"(?<!\S)\S{1,64}@[\w-]{1,40}(?:\.[\w-]{1,20}){1,4}(?P<sign>:|\s?[/|;,]\s?|\s[-–—]\s|\s|\n)"
     r"(?P<password>\S{5,60})(?=\s|\Z)"
 )
+# As programs and their settings have them: "secret_key = …", "X-Api-Key: …".
+_ASSIGNED = re.compile(
+    r"(?<![^\W_-])(?:api[_-]?key|key|secret|token|auth|credentials?)[\w-]{0,12}[\"']?\s{0,2}(?:=>?|:)\s{0,2}[\"']?"
+    r"(?P<value>[^\s\"',;]{8,200})",
+    re.I,
+)
 _OPTION = re.compile(r"(?<!\S)(?:mysql|mysqldump|psql|mariadb)\s[^\n]{0,60}?\s-p(\S{4,60})")
 _FOR_WHICH = re.compile(
     r"(?:\b(?:it'?s|to|use|try|enter|its|it is|type|вводи|введи|попробуй|это)\s{1,2})(\S{4,60})\s{1,2}(?:is |это |"
@@ -133,6 +140,7 @@ def find_passwords(text: str, found: Found) -> None:
             start, end = trimmed(text, *match.span(2))
             if _is_password(text, start, end, told, match[0]):
                 found.add(start, end, "secret")
+    found.add_all(_ASSIGNED, "secret", "value", is_one=lambda match: cannot_be_a_word(match["value"]))
     for pattern in (_OPTION, _FOR_WHICH):
         for match in pattern.finditer(text):
             start, end = trimmed(text, *match.span(1))

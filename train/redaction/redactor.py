@@ -21,7 +21,7 @@ from train.redaction.name_forms import fold
 from train.redaction.names import KnownPerson, Names
 from train.redaction.passwords import PASSWORD_WORDS, find_behind_emails, find_passwords
 from train.redaction.phones import find_phones, phone_parts
-from train.redaction.secrets import SEED_WORDS, find_seeds, find_tokens
+from train.redaction.secrets import SEED_WORDS, find_drawn, find_seeds, find_tokens
 from train.redaction.spans import ALL_KINDS, Found, Span, compact
 from train.redaction.stand_ins import (
     card_stand_in,
@@ -111,7 +111,7 @@ class Redactor:
         named = self._names is not None and self._names.may_be_in(text, words)
         digits = len(_DIGITS.findall(text)) if _DIGITS.search(text) else 0
         long = _LONG.search(text)
-        handles = not HANDLE_WORDS.isdisjoint(words)
+        handles = "@" in text or not HANDLE_WORDS.isdisjoint(words)
         cues = handles or not _CUES.isdisjoint(words)
         marks = "собака" in text or "@" in text or "/" in text or ":" in text or "at)" in text or "at]" in text
         asked = bool(before) and not _CUES.isdisjoint(_WORDS.findall(fold(before[-_BEFORE:])))
@@ -122,6 +122,7 @@ class Redactor:
             self._find_web(text, found, bool(long))
         if digits:
             self._find_numbers(text, found, digits)
+            find_drawn(found)
         if cues or "code" in text or "код" in text or "p/w" in text or "p: " in text:
             self._find_secrets(text, found, words, digits)
         if asked or (cues and "\n" in text):

@@ -73,6 +73,30 @@ def is_random(value: str) -> bool:
     return entropy > 3.7 and digits >= 2 and ((upper and lower) or digits >= len(value) // 5)
 
 
+_RUN = re.compile(r"(?<![\w@./#-])[^\s\"'`<>(){}\[\]«»,;/\\]{8,64}(?![\w@/])")
+_WORD_LIKE = re.compile(r"[A-Z]?[a-z]{2,}|[A-Z]{3,}")
+_SHORT_HEX = re.compile(r"[0-9a-f]{16,31}")
+
+
+def find_drawn(found: Found) -> None:
+    """Find short passwords and keys that were drawn and not thought of: of every sort, with hardly a word in them."""
+    found.add_all(_RUN, "secret", is_one=lambda match: is_drawn(match[0].rstrip(".:!?")))
+
+
+def is_drawn(value: str) -> bool:
+    """Return whether letters of both cases and digits stand in no order: "q8Zt!w2Lp0vB", not "ThinkPadX1"."""
+    if "://" in value or len(value) < 8:
+        return False
+    digits = sum(map(str.isdigit, value))
+    if _SHORT_HEX.fullmatch(value):
+        return 4 <= digits <= len(value) - 4
+    upper, lower = sum(map(str.isupper, value)), sum(map(str.islower, value))
+    if not (digits and upper and lower) or not value.isascii() or any(sign in value for sign in "=:"):
+        return False
+    in_words = sum(len(one) for one in _WORD_LIKE.findall(value) if any(char in "aeiouyAEIOUY" for char in one))
+    return in_words * 2 < len(value) and upper + lower >= 4
+
+
 def find_seeds(found: Found) -> None:
     """Find the words that restore a wallet, after a word for them."""
     found.add_all(_SEED, "secret", 1)

@@ -18,7 +18,8 @@ _EMAIL = re.compile(
 _SPOKEN_DOT = r"(?:\s?[\[({<]\s?(?:dot|точка|\.)\s?[\])}>]\s?|\s(?:dot|точка)\s)"
 _DOT = rf"(?:{_SPOKEN_DOT}|\.)"
 _AT = r"(?:\s?[\[({<]\s?(?:at|собака|собачка|ат|@)\s?[\])}>]\s?|\s?(?:собака|собачка)\s?|\s@\s)"
-_LOCAL = rf"(?<![\w.+%-])[A-Za-z0-9_][\w+-]{{0,40}}?(?:{_DOT}[\w+-]{{1,30}}?){{0,4}}"
+_JOINER = rf"(?:{_DOT}|\s(?:underscore|dash|hyphen|minus|plus|тире|дефис|нижнее подч[её]ркивание|подч[её]ркивание)\s)"
+_LOCAL = rf"(?<![\w.+%-])[A-Za-z0-9_][\w+-]{{0,40}}?(?:{_JOINER}[\w+-]{{1,30}}?){{0,4}}"
 _SPOKEN = re.compile(
     rf"{_LOCAL}(?:{_AT}[^\W_][\w-]{{0,40}}?(?:{_DOT}[^\W_][\w-]{{0,30}}?){{0,3}}{_DOT}|"
     # A plain "at" is one where a "dot" follows.
