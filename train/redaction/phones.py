@@ -5,6 +5,7 @@ its length, whatever is in it.
 """
 
 import re
+from bisect import bisect_right
 from contextlib import suppress
 from functools import lru_cache
 
@@ -28,6 +29,13 @@ _PHONE = re.compile(
     r"(?:[ \u00a0\u2007\u2009\u202f.\-‐‑–/()]{0,3}\d){4,21}"
     rf"(?:{_EXT})?(?!\w|[.,:/-]\d)"
 )
+_MIN_DIGITS, _MAX_DIGITS = 5, 17
+_MAX_PARTS = 8
+"""Of more parts than this a number is only one as a whole: "9 0 3 1 2 3 4 5 6 7"."""
+_NEAR = 36
+"""How many characters before a number a word tells of it."""
+_MAX_LENGTH = 48
+"""How long a number can be with all that stands between its digits."""
 _EXTENSION = re.compile(rf"{_EXT}\Z", re.I)
 _PART = re.compile(r"[^ \u00a0\u2007\u2009\u202f]+")
 _PHONE_CUE = re.compile(
@@ -43,7 +51,7 @@ _PHONE_CUE = re.compile(
     r"número|numero|llama\w*|cellulare|chiama\w*|telemóvel|celular|liga\w*)\b",
     re.I,
 )
-NO_PHONE_CUE = re.compile(
+_NO_PHONE_WORD = (
     r"(?:\b(?:order|parcel|package|shipment|delivery|invoice|ticket|tracking|track|isbn|issn|ean|upc|sku|ref|"
     r"reference|serial|build|version|timestamp|"
     r"unix|epoch|views|likes|population|просмотр\w*|счётчик\w*|id|uid|pid|(?<!in )case|booking|flight|item|article|"
@@ -51,9 +59,12 @@ NO_PHONE_CUE = re.compile(
     r"pages|postal|zip|account|acct|бик|bik|кпп|огрн|окпо|"
     r"заказ\w*|сч[её]т\w*|накладн\w*|трек\w*|артикул\w*|билет\w*|рейс\w*|договор\w*|верси\w*|стр|заявк\w*|посылк\w*|"
     r"bestell\w*|rechnung\w*|sendung\w*|commande|facture|pedido|factura|ordine|fattura|encomenda)"
-    r"|[№#])[\s.:#№=-]{0,4}(?:(?:number|no|nr|id|номер|numero|número|nummer)[\s.:#№=-]{0,4})?\Z",
-    re.I,
+    r"|[№#])"
 )
+_NO_PHONE_GAP = r"[\s.:#№=-]{0,4}(?:(?:number|no|nr|id|номер|numero|número|nummer)[\s.:#№=-]{0,4})?"
+NO_PHONE_CUE = re.compile(rf"{_NO_PHONE_WORD}{_NO_PHONE_GAP}\Z", re.I)
+_NO_PHONE = re.compile(_NO_PHONE_WORD, re.I)
+_NO_PHONE_BETWEEN = re.compile(_NO_PHONE_GAP, re.I)
 _AMOUNT_AFTER = re.compile(
     r"\s?(?:[$€£₽¥%°]|(?:usd|eur|gbp|rub|руб\w*|р\b|тыс|млн|млрд|dollars?|euros?|pounds?|bucks|k\b|km|км|kg|кг|шт|"
     r"гр?\b|мл|м\b|"
@@ -77,32 +88,91 @@ _GROUPS = {
 }  # fmt: skip
 
 
+class _Cues:
+    """Where a text has words that say that a number behind them is one for phones, or is something else.
+
+    They are looked for once: a message can be of nothing but numbers.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._told: list[int] | None = None
+        self._denied: list[int] = []
+
+    def _look(self) -> list[int]:
+        if self._told is None:
+            self._told = [match.end() for match in _PHONE_CUE.finditer(self._text)]
+            self._denied = [match.end() for match in _NO_PHONE.finditer(self._text)]
+        return self._told
+
+    def tell(self, begin: int) -> bool:
+        """Return whether a word for phones stands before a place, on its line and near."""
+        told = self._look()
+        at = bisect_right(told, begin) - 1
+        return at >= 0 and begin - told[at] <= _NEAR and "\n" not in self._text[told[at] : begin]
+
+    def deny(self, begin: int) -> bool:
+        """Return whether a word for another kind of number stands right before a place."""
+        self._look()
+        last = bisect_right(self._denied, begin)
+        return any(
+            begin - end <= _NEAR
+            and "\n" not in self._text[end:begin]
+            and _NO_PHONE_BETWEEN.fullmatch(self._text, end, begin) is not None
+            for end in self._denied[max(0, last - 2) : last]
+        )
+
+
 def find_phones(text: str, found: Found) -> None:
     """Find phone numbers: international ones by their plus, national ones by how they are grouped or begin."""
+    cues = _Cues(text)
     for match in _PHONE.finditer(text):
         extension = _EXTENSION.search(match[0])
         stem = match[0][: extension.start()] if extension else match[0]
         parts = [(match.start() + part.start(), match.start() + part.end()) for part in _PART.finditer(stem)]
+        if len(parts) > _MAX_PARTS and all(end - start <= 2 for start, end in parts):
+            if _last_part(text, cues, parts, 0, only=len(parts)):
+                found.add(match.start(), match.end(), "phone")
+            continue
         first = 0
         while first < len(parts):
-            last = _last_part(text, parts, first)
+            last = _last_part(text, cues, parts, first)
             if last:
                 ends = match.end() if extension and last == len(parts) else parts[last - 1][1]
                 found.add(parts[first][0], ends, "phone")
             first = last or first + 1
 
 
-def _last_part(text: str, parts: list[tuple[int, int]], first: int) -> int:
-    """Return up to which part, of digits between spaces, the number goes that begins with `first`; 0 if none does."""
+def _last_part(text: str, cues: _Cues, parts: list[tuple[int, int]], first: int, only: int = 0) -> int:
+    """Return up to which part, of digits between spaces, the number goes that begins with `first`; 0 if none does.
+
+    With `only` it goes that far or is none.
+    """
     begin = parts[first][0]
-    lasts = range(min(len(parts), first + 8), first, -1)
+    lasts = [only] if only else []
+    for last in () if only else range(first + 1, min(len(parts), first + _MAX_PARTS) + 1):
+        if parts[last - 1][1] - begin > _MAX_LENGTH:
+            break
+        lasts.append(last)
+    # Ask first what costs nothing: most runs of digits have too few or too many.
+    lasts = [last for last in lasts[::-1] if _may_be_phone(text[begin : parts[last - 1][1]])]
+    if not lasts:
+        return 0
+    if cues.deny(begin):
+        return 0
+    cue = cues.tell(begin)
     if text[begin] in "+(" and text[begin : begin + 2].strip("(").startswith("+"):
         # Two numbers in a row are two: a country's numbers have so many digits and no more.
         for last in lasts:
             digits = compact(text[begin : parts[last - 1][1]])
-            if _is_valid(digits) and _is_phone(text, begin, parts[last - 1][1]):
+            if _is_valid(digits) and _is_phone(text, begin, parts[last - 1][1], cue):
                 return last
-    return next((last for last in lasts if _is_phone(text, begin, parts[last - 1][1])), 0)
+    return next((last for last in lasts if _is_phone(text, begin, parts[last - 1][1], cue)), 0)
+
+
+def _may_be_phone(value: str) -> bool:
+    digits = sum(map(str.isdigit, value))
+    return _MIN_DIGITS <= digits <= _MAX_DIGITS and value.count("(") == value.count(")")
 
 
 @lru_cache(maxsize=4096)
@@ -112,19 +182,11 @@ def _is_valid(digits: str) -> bool:
     return False
 
 
-def _is_phone(text: str, start: int, end: int) -> bool:
+def _is_phone(text: str, start: int, end: int, cue: bool) -> bool:
+    """Return whether `text[start:end]` is a phone number; `cue` says whether a word for one stands before it."""
     value = text[start:end]
     digits = compact(value)
-    if (
-        not digits.isdecimal()
-        or not 5 <= len(digits) <= 17
-        or len(set(digits)) < 2
-        or value.count("(") != value.count(")")
-    ):
-        return False
-    before = text[max(0, start - 40) : start].rpartition("\n")[2]
-    cue = _PHONE_CUE.search(before) is not None
-    if NO_PHONE_CUE.search(before) or _AMOUNT_AFTER.match(text, end) or digits.endswith("00000"):
+    if not digits.isdecimal() or len(set(digits)) < 2 or digits.endswith("00000") or _AMOUNT_AFTER.match(text, end):
         return False
     if value.lstrip("(").startswith("+"):
         return len(digits) >= 8 or (cue and len(digits) >= 7)
