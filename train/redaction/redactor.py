@@ -47,6 +47,10 @@ _DIGITS = re.compile(r"\d")
 _LONG = re.compile(r"[A-Za-z0-9+/_=.:-]{16}")
 _WORDS = re.compile(r"[^\W_]+")
 _CUES = PASSWORD_WORDS | CODE_WORDS | SEED_WORDS | SPOKEN_WORDS
+_LONG_MESSAGE = 20_000
+"""From how many characters on runs that can be nothing are not looked at: five times what a chat takes."""
+# Single digits, digits in one piece and signs, far more of each than any number has.
+_HOPELESS = re.compile(r"(?:(?<![^\W_])\d[ .,:;/|@+*#()_–-]{1,3}){100,}|\d{100,}|[^\w\s]{100,}")
 _BEFORE = 200
 """How many characters of the message before are looked at."""
 _COMPACT = ("card", "iban", "id", "phone", "wallet")
@@ -107,6 +111,8 @@ class Redactor:
 
     def spans(self, text: str, before: str = "") -> list[Span]:
         """Return what would be replaced, in the order of the text; what is a stand-in already is not."""
+        if len(text) > _LONG_MESSAGE:
+            text = _HOPELESS.sub(lambda run: " " * len(run[0]), text)
         words = _WORDS.findall(fold(text))
         named = self._names is not None and self._names.may_be_in(text, words)
         digits = len(_DIGITS.findall(text)) if _DIGITS.search(text) else 0
