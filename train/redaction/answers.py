@@ -35,7 +35,7 @@ def asks(line: str) -> bool:
     """Return whether a line asks for a password or a code, or speaks of one at its end."""
     question = "?" in line or _ASKING.search(line) is not None
     network = NETWORK_CUE.search(line)
-    if question and network:
+    if network and (question or len(line.split()) <= _SHORT):
         return True
     bare = line.rstrip(" .,;:!?…)-–—")
     for cues in (PASSWORD_CUE, CODE_CUE, LOCK_CUE):

@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterable
 
 _MIN_CONSONANTS = 3
+_LONGEST = 24
+_MAX_KNOWN = 200_000
 _LATIN = (
     ("tch", "C"), ("chr", "kr"), ("chl", "kl"), ("sch", "S"), ("sh", "S"), ("ch", "C"), ("ph", "f"), ("th", "t"),
     ("wh", "v"), ("ck", "k"), ("ght", "t"), ("gh", ""), ("dge", "J"), ("dg", "J"), ("qu", "kv"), ("x", "ks"),
@@ -78,21 +80,26 @@ class Sounds:
         names = list(names)
         self._sounds = {sound for name in names for sound in latin_sounds(name)}
         self._written = {russian for name in names for russian in _TABLE.get(name, ())}
-        self._known: dict[str, bool] = {}
+        self._unlike: set[str] = set()
 
     def __bool__(self) -> bool:
         return bool(self._sounds or self._written)
 
+    def any_like(self, words: Iterable[str]) -> bool:
+        """Return whether any of some words, in small letters, sounds like one of the names."""
+        # Most words of a chat have been asked about before.
+        return not self._unlike.issuperset(words) and any([self.like(word) for word in words])
+
     def like(self, word: str) -> bool:
         """Return whether a word in small Russian letters, in any case, sounds like one of the names."""
-        if not "а" <= word[:1] <= "я" or not 2 <= len(word) <= 24:
+        if word in self._unlike:
             return False
-        known = self._known.get(word)
-        if known is None:
-            if len(self._known) >= _MAX_KNOWN:
-                self._known.clear()
-            known = self._known[word] = self._sounds_like(word)
-        return known
+        if "а" <= word[:1] <= "я" and 2 <= len(word) <= _LONGEST and self._sounds_like(word):
+            return True
+        if len(self._unlike) >= _MAX_KNOWN:
+            self._unlike.clear()
+        self._unlike.add(word)
+        return False
 
     def _sounds_like(self, word: str) -> bool:
         stems = {word[: len(word) - len(end)] for end in _ENDS if word.endswith(end)}
@@ -102,6 +109,3 @@ class Sounds:
             or russian_sounds(word) in self._sounds
             or any(russian_sounds(stem) in self._sounds for stem in stems if len(stem) > 3)
         )
-
-
-_MAX_KNOWN = 200_000

@@ -119,16 +119,23 @@ class NameStandIns:
         return _drawn(lemma, draws)
 
     def _is_refused(self, name: str, lemma: Lemma) -> bool:
-        if self._turn < _EXACT and lemma.script != "other":
-            kind = _KINDS[lemma.role]
-            back, exact = forms_back(name, lemma.word, kind)
-            own = f"{kind} {lemma.word}"
-            if not exact or any(self._owners.get(form, own) != own for form in back):
-                return True
         if lemma.script != "russian":
-            return self._is_known(fold(name))
-        forms = [form.word for form in russian.forms_of(name, lemma.role, lemma.gender)]
-        return any(self._is_known(fold(one)) for one in forms) or self._is_known(in_latin(name)[0])
+            return self._is_known(fold(name)) or not self._leads_back(name, lemma)
+        if self._is_known(fold(name)) or self._is_known(in_latin(name)[0]):
+            return True
+        forms = russian.forms_of(name, lemma.role, lemma.gender)
+        return any(self._is_known(fold(form.word)) for form in forms) or not self._leads_back(name, lemma)
+
+    def _leads_back(self, name: str, lemma: Lemma) -> bool:
+        """Return whether every form of a stand-in stands for one form of one name; after many tries it need not."""
+        if self._turn >= _EXACT or lemma.script == "other":
+            return True
+        kind = _KINDS[lemma.role]
+        own = f"{kind} {lemma.word}"
+        if self._owners.get(name, own) != own:
+            return False
+        back, exact = forms_back(name, lemma.word, kind)
+        return exact and all(self._owners.get(form, own) == own for form in back)
 
 
 def _drawn(lemma: Lemma, draws: Draws) -> str:

@@ -160,7 +160,7 @@ class Names:
             return True
         if self._inside is not None and not text.isascii() and self._inside.search(text):
             return True
-        if self._sounds and not text.isascii() and any(self._sounds.like(word) for word in words):
+        if self._sounds and not text.isascii() and self._sounds.any_like(words):
             return True
         if self._forgotten is None:
             return False

@@ -27,7 +27,8 @@ _FOR = (
 _SAYS = r"is|was|are|now|это|такой|вот|ist|lautet|es|est|è|é|e"
 _IS = (
     r"(?:[\"']?[^\S\n]{0,3}(?:[:=→]|[-=]{1,2}>)[^\S\n]{0,3}|[^\S\n]{1,3}(?:--?|–|—)[^\S\n]{1,3}|"
-    rf"(?:['’]s|[^\S\n]{{1,3}}(?:{_SAYS}|такой же|still|also|changed to|set to))[^\S\n]{{0,2}}:?[^\S\n]{{1,3}})"
+    rf"(?:['’]s(?:[^\S\n]{1, 3}(?:still|now|just|the same))?|[^\S\n]{{1,3}}(?:{_SAYS}|такой же|still|also|"
+    rf"changed to|set to))[^\S\n]{{0,2}}:?[^\S\n]{{1,3}})"
 )
 _QUOTED = r"[\"'`«“„‘]([^\"'`»“”’\n]{3,80})[\"'`»”“’]"
 _WORD = (

@@ -104,6 +104,7 @@ def is_street_adjective(word: str) -> bool:
     return word.lower().endswith(("ской", "скую", "ская", "ском", "ский", "ного", "ную", "ная"))
 
 
+@cache
 def _best(word: str, role: str, gender: str | None) -> Any:
     """Return the reading of a name in its first case that fits best."""
 

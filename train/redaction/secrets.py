@@ -94,7 +94,16 @@ def is_drawn(value: str) -> bool:
     if not (digits and upper and lower) or not value.isascii() or any(sign in value for sign in "=:"):
         return False
     in_words = sum(len(one) for one in _WORD_LIKE.findall(value) if any(char in "aeiouyAEIOUY" for char in one))
-    return in_words * 2 < len(value) and upper + lower >= 4
+    changes = sum(_sort(one) != _sort(two) for one, two in pairwise(value))
+    return in_words * 2 < len(value) and changes >= _MIN_CHANGES and upper + lower >= 4
+
+
+_MIN_CHANGES = 4
+"""How often the sort of characters changes at least: "GTX1660Super", a model, changes three times."""
+
+
+def _sort(char: str) -> int:
+    return 0 if char.isdigit() else 1 if char.isupper() else 2 if char.islower() else 3
 
 
 def find_seeds(found: Found) -> None:
