@@ -88,7 +88,9 @@ class Sounds:
     def any_like(self, words: Iterable[str]) -> bool:
         """Return whether any of some words, in small letters, sounds like one of the names."""
         # Most words of a chat have been asked about before.
-        return not self._unlike.issuperset(words) and any([self.like(word) for word in words])
+        if self._unlike.issuperset(words):
+            return False
+        return True in {self.like(word) for word in words}
 
     def like(self, word: str) -> bool:
         """Return whether a word in small Russian letters, in any case, sounds like one of the names."""
