@@ -196,7 +196,7 @@ def _russian_forms(word: str, role: str, gender: str | None, literal: bool) -> I
                     yield in_latin(written)[0], msgspec.structs.replace(form, latin=True, literal=False)
 
 
-_FOND = ("ка", "очка", "ечка", "юха", "уха", "юша", "уля", "енька")
+_FOND = ("очка", "ечка", "юха", "уха", "уля", "енька")
 
 
 def diminutives(word: str, gender: str | None) -> list[str]:

@@ -13,7 +13,7 @@ _KINDS = {"Name": "name", "Surn": "surname", "Patr": "patronymic"}
 _ROLES = {kind: role for role, kind in _KINDS.items()}
 _RUSSIAN = re.compile("[а-яё-]+")
 _ADJECTIVE = re.compile(r".*(?:ий|ый|ой|ая|яя)")
-_EXACT = 250
+_EXACT = 120
 """For so many candidates one is looked for of which every form leads back."""
 _FROM_THE_LISTS = 60
 """After so many candidates that are taken or somebody's name, names are made up."""

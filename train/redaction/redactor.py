@@ -5,6 +5,7 @@ a digit, an @, a slash, one of the words that stand beside secrets, a word that 
 """
 
 import re
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Sequence
 
@@ -51,6 +52,7 @@ _LONG_MESSAGE = 20_000
 """From how many characters on runs that can be nothing are not looked at: five times what a chat takes."""
 # Single digits, digits in one piece and signs, far more of each than any number has.
 _HOPELESS = re.compile(r"(?:(?<![^\W_])\d[ .,:;/|@+*#()_–-]{1,3}){100,}|\d{100,}|[^\w\s]{100,}")
+_FILLER = "    "
 _BEFORE = 200
 """How many characters of the message before are looked at."""
 _COMPACT = ("card", "iban", "id", "phone", "wallet")
@@ -111,8 +113,8 @@ class Redactor:
 
     def spans(self, text: str, before: str = "") -> list[Span]:
         """Return what would be replaced, in the order of the text; what is a stand-in already is not."""
-        if len(text) > _LONG_MESSAGE:
-            text = _HOPELESS.sub(lambda run: " " * len(run[0]), text)
+        if len(text) > _LONG_MESSAGE and _HOPELESS.search(text):
+            return self._around_runs(text, before)
         words = _WORDS.findall(fold(text))
         named = self._names is not None and self._names.may_be_in(text, words)
         digits = len(_DIGITS.findall(text)) if _DIGITS.search(text) else 0
@@ -142,6 +144,24 @@ class Redactor:
         names = [span for span in found if span.kind in ("name", "username") and span.kind in self._kinds]
         there = {span.start for span in structured}
         return sorted(structured + [span for span in names if span.start not in there], key=lambda span: span.start)
+
+    def _around_runs(self, text: str, before: str) -> list[Span]:
+        """Return the spans of a text in which runs that can be nothing are left out."""
+        parts: list[str] = []
+        begins, left_out = [0], [0]
+        at = length = 0
+        for run in _HOPELESS.finditer(text):
+            parts += (text[at : run.start()], _FILLER)
+            length += run.start() - at + len(_FILLER)
+            at = run.end()
+            begins.append(length)
+            left_out.append(at - length)
+        spans = self.spans("".join((*parts, text[at:])), before)
+        found = []
+        for span in spans:
+            shift = left_out[bisect_right(begins, span.start) - 1]
+            found.append(Span(span.start + shift, span.end + shift, span.kind, span.value))
+        return [span for span in found if text[span.start : span.end] == span.value]
 
     def stand_in(self, span: Span) -> str:
         """Return what takes the place of a span, giving out a stand-in where there is none yet."""
