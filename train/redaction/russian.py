@@ -74,7 +74,7 @@ def is_mostly_word(word: str) -> bool:
         return False
     parses = [parse for parse in _parses(word.lower()) if _is_from_dictionary(parse)]
     others = sum(p.score for p in parses if not (_NO_WORDS & p.tag.grammemes) and p.tag.POS == "NOUN")
-    return others > _NOW_AND_THEN
+    return bool(others > _NOW_AND_THEN)
 
 
 def is_verb(word: str) -> bool:
