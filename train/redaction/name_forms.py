@@ -204,7 +204,7 @@ def diminutives(word: str, gender: str | None) -> list[str]:
     "Розочка"."""
     relatives = russian_relatives(word, gender)
     bases = {one.lower() for one in (word, *relatives[:1], *[one for one in relatives if len(one) <= 5][:1])}
-    found = {}
+    found: dict[str, None] = {}
     for base in bases:
         if base[-1:] in "ая" and len(base) > 3:
             found |= dict.fromkeys(base[:-1] + end for end in _FOND)

@@ -298,8 +298,9 @@ def _guessed(key: str) -> NameForm:
     if script_of(key) != "russian":
         return NameForm(Lemma(key, "Name", script_of(key)))
     role = next((one for one in ("Name", "Surn", "Patr") if one in russian.roles(key)), "Name")
-    gender = russian.gender_of(key, role)
     lemma = russian.lemma_of(key, role)
+    # A first name's cases are one name's: "Роберта" is of "Роберт", and not a woman called so.
+    gender = russian.gender_of(lemma if role == "Name" else key, role)
     form = next((one for one in russian.forms_of(lemma, role, gender) if fold(one.word) == key), None)
     return NameForm(Lemma(lemma, role, "russian", gender), form.grammemes if form else frozenset())
 
