@@ -35,10 +35,7 @@ def run() -> Callable[..., Result]:
 
 
 def redacted(text: str) -> str:
-    """Return a text as a dataset would have it, with its stand-ins in the key of the private folder.
-
-    The secret is always the same: with one in twelve, a Russian surname's stand-in has cases that do not lead back.
-    """
+    """Return a text as a dataset would have it, with its stand-ins in the key of the private folder."""
     key = RedactionKey(data_dir(None) / FILE_NAME, bytes([1]) * 32)
     replaced = Redactor(key, hidden=HIDDEN, shown=[], forgotten=None).redact(text)
     key.save()

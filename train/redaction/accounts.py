@@ -23,7 +23,11 @@ _SORT = re.compile(
     re.I,
 )
 # An account of the United Kingdom: eight digits, and six of the bank's branch on either side.
-_BRITISH = re.compile(r"(?<![\w.,:/-])(?:\d{8}[\s,/]{1,3}\d{2}-\d{2}-\d{2}|\d{2}-\d{2}-\d{2}[\s,/]{1,3}\d{8})(?![\w-])")
+_BETWEEN = r"[\s,/]{1,3}(?:(?:acc(?:oun)?t?|a/c|and|no|number|num|sort(?: code)?|sc|is)\b[\s.,:#]{1,3}){0,3}"
+_BRITISH = re.compile(
+    rf"(?<![\w.,:/-])(?:(?P<account>\d{{8}}){_BETWEEN}(?P<sort>\d{{2}}-\d{{2}}-\d{{2}})|"
+    rf"(?P<sort_first>\d{{2}}-\d{{2}}-\d{{2}}){_BETWEEN}(?P<account_last>\d{{8}}))(?![\w-])"
+)
 _ROUTING = re.compile(
     r"(?<![^\W_])(?:routing|aba|rtn|transit)(?!\w)(?:\s{1,2}(?:number|no|#|is|transit)\.?){0,2}[\s:#=–—-]{1,4}"
     r"(?P<value>\d{9})(?!\w)",
@@ -43,15 +47,16 @@ _LICENSE = re.compile(r"(?<![\w-])[A-Z0-9]{4,8}(?:-[A-Z0-9]{4,8}){2,7}(?![\w-])"
 _VOUCHER = re.compile(
     r"(?<![^\W_])(?:gift ?card|redeem|licen[cs]e|serial|activation|product key|steam|xbox|psn|voucher|key|лиценз\w+|"
     r"активац\w+|ключ\w*|сертификат\w*|"
-    r"подарочн\w+)(?!\w)[^\d\n]{0,24}?[\s:=–—-](?P<value>(?=[A-Z0-9-]{0,20}\d)(?=[\d-]{0,20}[A-Z])"
+    r"подарочн\w+)(?!\w)[^\d\n]{0,24}?[\s:=–—-](?P<value>\d{2,6}(?:-\d{2,6}){2,7}|(?=[A-Z0-9-]{0,20}\d)(?=[\d-]{0,20}[A-Z])"
     r"[A-Z0-9][A-Z0-9-]{8,40}[A-Z0-9])(?![\w-])"
 )
 _BOOKING = re.compile(
-    r"(?<![^\W_])(?:(?i:booking|reservation|confirmation|itinerary|record locator|pnr|locator|e-?ticket|"
+    r"(?<![^\W_])(?:(?i:booking|reservation|confirmation|itinerary|record locator|pnr|locator|(?:e-?|train |"
+    r"plane |bus )?ticket|"
     r"брон(?:ь|и|ью|ирован\w+)|пнр|резерв\w*))(?!\w)"
     r"(?:[^\S\n]{1,2}(?i:ref(?:erence)?|number|no|code|is|for|the|flight|код\w?|номер|это|билета|на|"
     r"рейс)\.?(?!\w)){0,4}"
-    r"[\s:#№=–—-]{1,4}(?P<value>(?=[A-Z]{0,8}\d)(?=\d{0,8}[A-Z])[A-Z0-9]{5,9}|[A-Z]{6})(?![\w-])"
+    r"[\s:#№=–—-]{1,4}(?P<value>(?=[A-Z]{0,8}\d)(?=\d{0,8}[A-Z])[A-Z0-9]{5,12}|[A-Z]{6})(?![\w-])"
 )
 _SERIES = re.compile(
     r"(?<!\w)сери(?:я|и|ю)(?: паспорта)?[\s:№-]{1,3}(?P<series>\d{2} ?\d{2})[,;]?\s{1,2}(?:и )?(?:номер|№|ном\.?)"
@@ -61,35 +66,33 @@ _SERIES = re.compile(
 _CERTIFICATE = re.compile(r"(?<!\w)\d{2} ?\d{2} ?№ ?\d{6}(?!\w)|(?<!\w)[IVXУХ]{1,4}-[А-ЯЁ]{2} ?(?:№ ?)?\d{6}(?!\w)")
 
 
-def find_accounts(text: str, found: Found) -> None:
+def find_accounts(found: Found) -> None:
     """Find numbers of bank accounts: Russian ones by their currency, others after a word for them."""
-    for match in _RUSSIAN_ACCOUNT.finditer(text):
-        found.add(match.start(), match.end(), "id")
+    found.add_all(_RUSSIAN_ACCOUNT, "id")
     for pattern in (_ACCOUNT, _SORT, _ROUTING):
-        for match in pattern.finditer(text):
-            found.add(*match.span("value"), "id")
-    for match in _BRITISH.finditer(text):
-        found.add(match.start(), match.end(), "id")
-    for match in _SERIES.finditer(text):
-        found.add(*match.span("series"), "id")
-        found.add(*match.span("number"), "id")
-    for match in _CERTIFICATE.finditer(text):
-        found.add(match.start(), match.end(), "id")
+        found.add_all(pattern, "id", "value")
+    for match in _BRITISH.finditer(found.text):
+        for group, value in match.groupdict().items():
+            if value:
+                found.add(*match.span(group), "id")
+    for group in ("series", "number"):
+        found.add_all(_SERIES, "id", group)
+    found.add_all(_CERTIFICATE, "id")
 
 
-def find_registered(text: str, found: Found) -> None:
+def find_registered(found: Found) -> None:
     """Find license keys and vouchers, numbers of bookings, and of vehicles, by their shape or after a word for them."""
-    for match in _VEHICLE.finditer(text):
-        if sum(map(str.isalpha, match[0])) >= 2 and sum(map(str.isdigit, match[0])) >= 3:
-            found.add(match.start(), match.end(), "plate")
-    for match in _VEHICLE_CUE.finditer(text):
-        found.add(*match.span(1), "plate")
-    for match in _PLATE.finditer(text):
-        found.add(match.start(), match.end(), "plate")
-    for match in _LICENSE.finditer(text):
-        groups = match[0].split("-")
-        if any(not one.isalpha() and not one.isdigit() for one in groups):
-            found.add(match.start(), match.end(), "secret")
+    found.add_all(
+        _VEHICLE,
+        "plate",
+        is_one=lambda match: sum(map(str.isalpha, match[0])) >= 2 and sum(map(str.isdigit, match[0])) >= 3,
+    )
+    found.add_all(_VEHICLE_CUE, "plate", 1)
+    found.add_all(_PLATE, "plate")
+    found.add_all(_LICENSE, "secret", is_one=lambda match: any(map(_is_mixed, match[0].split("-"))))
     for pattern in (_VOUCHER, _BOOKING):
-        for match in pattern.finditer(text):
-            found.add(*match.span("value"), "secret")
+        found.add_all(pattern, "secret", "value")
+
+
+def _is_mixed(group: str) -> bool:
+    return not group.isalpha() and not group.isdigit()

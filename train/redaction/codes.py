@@ -10,23 +10,27 @@ CODE_WORDS = frozenset(
     пин пинкод пинкода пинкодом пук codigo código códigos codice codici geheimzahl zahlencode bestätigungscode
     sicherheitscode zugangscode verifizierungscode домофон домофона домофоне домофону домофоном use enter verify
     verification введите введи вводи набирай подтверждения цвв цвк цвц обороте оборотной обратной back passcode combo
-    combination lockbox keybox keysafe safe locker padlock lock gate buzzer intercom keypad alarm unlock unlocks garage
-    box entry authenticator guard sms смс смска смски смску смс-ка text texted sent пришло пришел пришёл пришли цифры
+    combination lockbox keybox keysafe safe locker padlock lock gate door doors дверь двери buzzer intercom keypad
+    alarm unlock unlocks garage
+    box entry authenticator guard шифр шифра sms смс смска смски смску смс-ка text texted sent пришло пришел пришёл
+    пришли цифры
     цифрами калитка калитки калитке калитку ворота воротах шлагбаум шлагбаума сейф сейфа сейфе кейс кейса чемодан
     чемодана замок замка замке велозамок велозамка сигналка сигналки сигнализация сигнализации ячейка ячейки постамат
     постамата двухфакторка двухфакторки аутентификатор аутентификатора password passwort пароль token secret секрет
     passkey apple""".split()
 )
-_CUE = re.compile(
+CODE_CUE = re.compile(
     r"(?<!\w)(?:(?:pin|пин|qr|tan|sms|смс)[- ]?)?(?:codes?|код(?:ы|а|е|ом|ик)?|c[oó]digos?|codic[ei]|pins?|pincode|"
     r"пин(?:код)?(?:а|ом)?|пук|otp|totp|2fa|cv[vc]?2?|cid|csc|цв[вкц]|m?tan|puk|passcode|passkey|"
-    r"geheimzahl|\w{3,20}code|домофон(?:[аеу]|ом)?|authenticator|двухфакторк[аи]|аутентификатор|одноразовый пароль|"
+    r"geheimzahl|шифр\w?|\w{3,20}code|домофон(?:[аеу]|ом)?|authenticator|двухфакторк[аи]|аутентификатор|"
+    r"одноразовый пароль|"
     r"one[- ]time password|пароль для входа)(?!\w)",
     re.I,
 )
 # Of locks: what follows them at once is their code.
-_LOCK = re.compile(
-    r"(?<!\w)(?:comb(?:o|ination)|lock ?box|key ?(?:safe|box|pad)|safe|locker|padlock|lock|gate|buzzer|buzz|intercom|"
+LOCK_CUE = re.compile(
+    r"(?<!\w)(?:comb(?:o|ination)|двер[ьи]|doors?|lock ?box|key ?(?:safe|box|pad)|safe|locker|padlock|lock|gate|"
+    r"buzzer|buzz|intercom|"
     r"alarm|unlocks?|garage|entry|steam guard|калитк[аиеу]|ворот(?:а|ах)|шлагбаум\w?|сейф\w?|(?:вело)?зам(?:ок|ка|ке)|"
     r"сигналк[аи]|сигнализаци[яи]|ячейк[аи]|постамат\w?|чемодан\w?|кейс\w?|набирай|домофон)(?!\w)",
     re.I,
@@ -48,6 +52,7 @@ _BEFORE_LOCK = re.compile(
 )
 _VALUE = re.compile(
     r"(?<![\w.,:/-])(?:[A-Z]{1,3}-\d{4,8}|\d{2}[- ]\d{2}[- ]\d{2}|\d{3}[- ]\d{3}(?:[- ]\d{3})?|\d{1,4}[#*]\d{3,8}|"
+    r"[А-ЯЁ]-?\d{3,6}(?!\w)|\d{2}[- ]\d{2}(?![- ]?\d)|\d{4}[- ]\d{4}(?![- ]?\d)|\d(?:[ -]\d){2,7}(?![ -]?\d)|"
     r"[#*]?\d{3,10}[#*]?|"
     r"(?=[A-Za-z0-9А-Яа-я-]{0,30}\d)[A-Za-z0-9А-Яа-я]{4,64}(?:-[A-Za-z0-9]{2,12}){0,7})(?![\w%$€£₽@!&](?!\s|\Z)|"
     r"[\w%$€£₽]|[.,:/]\d)"
@@ -58,7 +63,8 @@ _MONEY_BEFORE = re.compile(
     re.I,
 )
 _LOCK_VALUE = re.compile(
-    r"(?<![\w.,:/#*-])(?:\d{2}[- ]\d{2}[- ]\d{2}|\d{1,4}[#*кКkKвВ]\d{3,8}|[A-Z]?\d{4,8}[#*]?|[#*]\d{3,8}[#*]?|"
+    r"(?<![\w.,:/#*-])(?:\d(?:[ -]\d){2,7}(?![ -]?\d)|\d{2}[- ]\d{2}[- ]\d{2}|\d{1,4}[#*кКkKвВ]\d{3,8}|"
+    r"[A-Z]?\d{4,8}[A-Z#*]?|[#*]\d{3,8}[#*]?|"
     r"\d{3}[#*]|\d{3})"
     r"(?![\w%$€£₽]|[.,:/]\d)"
 )
@@ -73,11 +79,12 @@ _NO_CODE = re.compile(
     re.I,
 )
 _NO_CODE_AFTER = re.compile(
-    r"\s{0,2}(?:ошибк\w+|города|региона|страны|error|review|base|freeze|camp|lines?|of conduct|status|товара|оквэд|"
+    r"\s{0,2}(?:ошибк\w+|ответа|возврата|города|региона|"
+    r"страны|error|review|base|freeze|camp|lines?|of conduct|status|товара|оквэд|"
     r"окпо|тн вэд)",
     re.I,
 )
-_AMOUNT_AFTER = re.compile(
+AMOUNT_AFTER = re.compile(
     r"\s{0,2}(?:[$€£₽%]|(?:руб\w*|р|тыс\w*|млн|к|k|usd|eur|gbp|bucks|dollars?|euros?|pounds?|lines?|people|users|times|"
     r"tokens?|words?|chars?|characters|строк\w*|раз|ошиб\w+|штук|шт|метр\w*|кг|kg|км|km|mb|gb|символ\w*|минут\w*|mins?|"
     r"minutes?|hours?|days?|час\w*|дн\w+|лет|год\w*|years?)(?!\w))",
@@ -106,11 +113,18 @@ _CARD_CODE = re.compile(
     r"(?<!\w)(?:cv[vc]2?|cid|csc|цв[вкц]|security code|на обороте|с (?:обратной|оборотной) стороны|three digits|"
     r"три цифры(?: на обороте)?|(?:on )?the back(?: says| is)?|back(?: says|"
     r" is)?)(?!\w)[^\d\n]{0,16}?(?P<code>\d{3,4})(?![\d\w]|[.,:/]\d)|"
-    r"(?<![\w.,:/-])(?P<ahead>\d{3,4})\s{1,2}(?:[-–—]|это|is|на)?\s{0,2}(?:the |мой )?(?:cv[vc]2?|cid|цв[вкц]|"
+    r"(?<![\w.,:/-])(?P<ahead>\d{3,4})\s{1,2}(?:[-–—]|это|is|на)?\s{0,2}(?:on )?(?:the |мой )?(?:back|cv[vc]2?|"
+    r"cid|цв[вкц]|"
     r"обороте)(?!\w)",
     re.I,
 )
-_ALONE = re.compile(r"[^\w\n]*(?P<code>[A-Z]-\d{4,8}|\d{4,8}|\d{3}[- ]\d{3})[^\w\n]*")
+# What is typed on the keys of a door or an alarm, and ends with one of their signs: "4417#", "*2951#", "38к2471".
+_KEYED = re.compile(r"(?<![\w#*.,:/])(?:G-\d{5,6}|\*?\d{3,8}[#*]|\d{1,4}[#*кКвВ]\d{3,6}[#*]?)(?![\w#*]|[.,]\d)")
+_MEETING = re.compile(
+    r"(?<!\w)(?:zoom|meeting|conference|webinar|teams|webex|dial[- ]?in|зум\w?|конференци\w|встреч\w)(?!\w)[^\n]{0,60}?"
+    r"(?<!\w)(?:id|ид|код|айди|pin|number|номер)\W{1,3}(?P<value>\d{3}[ -]?\d{3,4}[ -]?\d{3,4})(?!\w)",
+    re.I,
+)
 _GUARD = re.compile(r"(?<!\w)guard(?: code)?[\s:-]{1,3}([A-Z0-9]{5})(?!\w)", re.I)
 
 
@@ -121,22 +135,18 @@ def find_codes(text: str, found: Found) -> None:
     for match in _NUMBER_BEFORE.finditer(text):
         leads = _BETWEEN.fullmatch(match["between"]) is not None
         plain = len(match["code"]) >= 4 and not _YEAR.fullmatch(match["code"]) and match["between"].isspace()
-        if (leads or plain) and not _AMOUNT_AFTER.match(text, match.end("code")):
+        if (leads or plain) and not AMOUNT_AFTER.match(text, match.end("code")):
             found.add(*match.span("code"), "secret")
     for match in _USE.finditer(text):
         found.add(*match.span(match.lastgroup or 0), "secret")
-    for match in _TOLD.finditer(text):
-        if not match["value"].endswith("00"):
-            found.add(*match.span("value"), "secret")
-    for match in _GUARD.finditer(text):
-        found.add(*match.span(1), "secret")
-    for match in _BEFORE_LOCK.finditer(text):
-        found.add(*match.span("value"), "secret")
-    told = False
-    for cue in _CUE.finditer(text):
+    found.add_all(_TOLD, "secret", "value", is_one=lambda match: not match["value"].endswith("00"))
+    found.add_all(_KEYED, "secret")
+    found.add_all(_MEETING, "secret", "value")
+    found.add_all(_GUARD, "secret", 1)
+    found.add_all(_BEFORE_LOCK, "secret", "value")
+    for cue in CODE_CUE.finditer(text):
         if _NO_CODE.search(text, max(0, cue.start() - 24), cue.start()) or _NO_CODE_AFTER.match(text, cue.end()):
             continue
-        told = True
         value = _value_after(text, cue.end(), _VALUE)
         if value is not None and _MONEY_BEFORE.search(text, max(0, value.start() - 12), value.start()):
             value = _value_after(text, value.end(), _VALUE)
@@ -145,28 +155,45 @@ def find_codes(text: str, found: Found) -> None:
             continue
         if value is not None and _leads_to(text[cue.end() : value.start()], value, text):
             found.add(value.start(), value.end(), "secret")
-    for lock in _LOCK.finditer(text):
-        value = _value_after(text, lock.end(), _LOCK_VALUE)
-        if value is not None and _opens(text[lock.end() : value.start()], value, text):
-            found.add(value.start(), value.end(), "secret")
-    if told and "\n" in text:
-        _find_below(text, found)
+    for lock in LOCK_CUE.finditer(text):
+        stop = _line_end(text, lock.end())
+        for value in _LOCK_VALUE.finditer(text, lock.end(), stop):
+            between = text[lock.end() : value.start()]
+            if _opens(between, value, text) or _is_left_over(between, value, text):
+                found.add(value.start(), value.end(), "secret")
+                break
+
+
+_SAYS_SO = re.compile(
+    r"(?:[:=–—-]|\b(?:is|it['’]?s|это|код|code|type|press|набер\w+|жми|then|потом|left|right|влево|вправо))\W{0,3}\Z"
+)
+
+
+def _is_left_over(between: str, value: re.Match[str], text: str) -> bool:
+    """Return whether a number further behind a lock can hardly be anything but its code."""
+    if AMOUNT_AFTER.match(text, value.end()) or _COSTS.search(between) or "." in between:
+        return False
+    digits = sum(map(str.isdigit, value[0]))
+    if not value[0].isdigit() or _SAYS_SO.search(between):
+        return digits >= 4 or not value[0].isdigit()
+    return digits >= 4 and not _YEAR.fullmatch(value[0]) and not value[0].endswith("00")
+
+
+_COSTS = re.compile(
+    r"\b(?:costs?|cost|paid|pay|price|worth|for|about|around|bought|sold|order|model|from|since|стоит|стоил\w*|за|от|"
+    r"купил\w*|около|цена|заказ\w*|модель|с)\W{1,3}\Z",
+    re.I,
+)
+
+
+def _line_end(text: str, at: int) -> int:
+    stop = min(len(text), at + 60)
+    line = text.find("\n", at, stop)
+    return stop if line < 0 else line
 
 
 def _value_after(text: str, at: int, pattern: re.Pattern[str]) -> re.Match[str] | None:
-    stop = min(len(text), at + 60)
-    line = text.find("\n", at, stop)
-    return pattern.search(text, at, stop if line < 0 else line)
-
-
-def _find_below(text: str, found: Found) -> None:
-    """Find a number alone on a line, in a message that speaks of a code."""
-    at = 0
-    for line in text.split("\n"):
-        match = _ALONE.fullmatch(line)
-        if match:
-            found.add(at + match.start("code"), at + match.end("code"), "secret")
-        at += len(line) + 1
+    return pattern.search(text, at, _line_end(text, at))
 
 
 _LEADS = re.compile(
@@ -182,7 +209,7 @@ _ACTS = re.compile(r"\b(?:at|in|for|о|об|через|по|до|с|к|around|ab
 def _leads_to(between: str, value: re.Match[str], text: str) -> bool:
     """Return whether the words between "code" and a number say that it is the code."""
     digits = sum(map(str.isdigit, value[0]))
-    if not digits or _AMOUNT_AFTER.match(text, value.end()):
+    if not digits or AMOUNT_AFTER.match(text, value.end()):
         return False
     direct = not between.strip()
     if direct:
@@ -198,6 +225,7 @@ def _leads_to(between: str, value: re.Match[str], text: str) -> bool:
     ) or (_LEADS_BY_WORDS.fullmatch(between) is not None and digits == 3 and not text[value.end() :].strip(" .!#*"))
 
 
+_LATCH = re.compile(r"(?:lock|safe|suitcase|case|замок|замка|чемодан\w?|кейс\w?|сейф\w?)\W{0,4}\Z", re.I)
 _OPENS = re.compile(
     r"(?:['’]s)?(?:[\s:=–—-]{1,4}|\s(?:is|code|with|код\w{0,2}|не работает,|combo|number|номер|number \d{1,3})"
     r"(?:[\s:=–—-]{1,4}(?:is|with|код|это|набирай)?[\s:]{0,2})|\s(?:набери|нажми|press|dial|push|then)\s)"
@@ -206,8 +234,11 @@ _OPENS = re.compile(
 
 def _opens(between: str, value: re.Match[str], text: str) -> bool:
     """Return whether a number right behind a lock opens it."""
-    if _AMOUNT_AFTER.match(text, value.end()) or not _OPENS.fullmatch(between):
+    if AMOUNT_AFTER.match(text, value.end()) or not _OPENS.fullmatch(between):
         return False
     if len(value[0]) == 3:
+        last = not text[value.end() : value.end() + 20].split("\n")[0].strip(" .!)")
+        if last and not between.strip(" :=–—-") and _LATCH.search(text, max(0, value.start() - 24), value.start()):
+            return True
         return "code" in between or "comb" in text[max(0, value.start() - 20) : value.start()].casefold()
     return not (_YEAR.fullmatch(value[0]) and between.isspace())

@@ -16,7 +16,8 @@ _BEFORE_A_MONTH = frozenset(
 _VERBS = frozenset(
     """said says asked asks told tells called calls texted wrote writes wants wanted thinks thought knows knew came
     comes went goes got gets lives works loves liked loved hates sent sends gave gives forgot needs needed made makes
-    took takes brought brings left arrived moved married bought sold invited promised agreed replied answered laughed
+    took takes owes owed pays paid runs ran plays played won wins lost found eats drinks keeps kept feels
+    felt brought brings left arrived moved married bought sold invited promised agreed replied answered laughed
     cried smiled looks looked seems seemed sounds hasn didn doesn wasn isn wouldn won couldn can and""".split()
 )
 _SAYING = frozenset(

@@ -189,11 +189,27 @@ def _russian_forms(word: str, role: str, gender: str | None, literal: bool) -> I
             for latin in in_latin(written) if first else in_latin(written)[:1]:
                 yield latin, msgspec.structs.replace(form, latin=True, literal=False)
     if role == "Name":
-        for short in russian_relatives(word, gender):
+        for short in (*russian_relatives(word, gender), *diminutives(word, gender)):
             for written, form in _in_cases(short.lower(), role, gender):
                 yield written, msgspec.structs.replace(form, literal=False)
                 if written == short.lower():
                     yield in_latin(written)[0], msgspec.structs.replace(form, latin=True, literal=False)
+
+
+_FOND = ("очка", "ечка", "юха", "уха", "уля", "енька")
+
+
+def diminutives(word: str, gender: str | None) -> list[str]:
+    """Return fond forms of a first name by its endings, those that are no words and in no list: "Настюха",
+    "Розочка"."""
+    relatives = russian_relatives(word, gender)
+    bases = {one.lower() for one in (word, *relatives[:1], *[one for one in relatives if len(one) <= 5][:1])}
+    found: dict[str, None] = {}
+    for base in bases:
+        if base[-1:] in "ая" and len(base) > 3:
+            found |= dict.fromkeys(base[:-1] + end for end in _FOND)
+    known = {fold(one) for one in relatives}
+    return [one for one in found if fold(one) not in known]
 
 
 def _in_cases(word: str, role: str, gender: str | None) -> Iterator[tuple[str, NameForm]]:
@@ -206,6 +222,8 @@ def _latin_forms(word: str, role: str, gender: str | None, literal: bool) -> Ite
     lemma = Lemma(fold(word), role, "latin", gender)
     if literal:
         yield from _with_s(lemma)
+        if "'" in word or "’" in word:
+            yield word.lower().replace("'", "").replace("’", ""), NameForm(lemma)
         spelled = word.lower().replace("ä", "ae").replace("ö", "oe").replace("ü", "ue")
         if fold(spelled) != lemma.word:
             yield spelled, NameForm(lemma)
@@ -277,6 +295,8 @@ _MANY = 12
 def in_latin(word: str) -> list[str]:
     """Return how a Russian word is written in Latin letters, the usual way first; at most 12 ways."""
     choices = [_LATIN.get(char, char).split() or [""] for char in word.lower()]
+    if word.lower().endswith("ия") and len(word) > 3:
+        choices[-2:] = [["iya", "ia", "iia", "ija"]]
     if word.lower().endswith(("ий", "ый")):
         choices[-2:] = [["y", "iy", "ii", "i"]]
     found: dict[str, None] = {}

@@ -12,10 +12,20 @@ from train.redaction import russian
 from train.redaction.common_words import COMMON_WORDS
 from train.redaction.evidence import is_meant
 from train.redaction.key import RedactionKey
-from train.redaction.name_forms import SPACELESS, Lemma, NameForm, fold, forms_of, script_of, username_of, words_of
+from train.redaction.name_forms import (
+    SPACELESS,
+    Lemma,
+    NameForm,
+    fold,
+    forms_of,
+    in_russian,
+    script_of,
+    username_of,
+    words_of,
+)
+from train.redaction.name_sounds import Sounds
 from train.redaction.name_stand_ins import NameStandIns
 from train.redaction.spans import Found, Span
-from train.redaction.stand_ins import plain_stand_in
 
 _TOKEN = re.compile("(?:[^\\W_][\u0300-\u036f]*)+")
 _NEIGHBOURS = re.compile(r"[ \u00a0-]{1,2}|\. ")
@@ -101,6 +111,8 @@ class Names:
                 inside |= {word for word in words_of(name) if SPACELESS.match(word) and len(word) > 1}
         self._inside = re.compile("|".join(map(re.escape, sorted(inside, key=len, reverse=True)))) if inside else None
         self._starts = self._forms.keys() | self._usernames.keys()
+        latin = {known.form.lemma.word for known in self._forms.values() if known.alone and _is_english(known.form)}
+        self._sounds = Sounds(latin - {known.lemma.word for known in _forms_of_shown(shown)})
         self._words: dict[str, bool] = {}
         self._stand_ins = NameStandIns(key, self._is_known)
         # In an order of their own, so that who is replaced by whom does not hang on what is read first.
@@ -147,6 +159,8 @@ class Names:
         if not self._starts.isdisjoint(words):
             return True
         if self._inside is not None and not text.isascii() and self._inside.search(text):
+            return True
+        if self._sounds and not text.isascii() and self._sounds.any_like(words):
             return True
         if self._forgotten is None:
             return False
@@ -203,6 +217,8 @@ class Names:
                 return True
             if known.alone and len(token.key) > 2 and self._stands_for_a_name(text, token):
                 return True
+        elif not shown and self._sounds_like_a_name(text, token):
+            return True
         if self._forgotten is None:
             return False
         if self._is_forgotten(token.key) and self._stands_for_a_name(text, token):
@@ -210,10 +226,21 @@ class Names:
         pairs = [sorted((token, near), key=lambda one: one.start) for near in beside]
         return any(self._are_forgotten(text, one, two) for one, two in pairs)
 
+    def _sounds_like_a_name(self, text: str, token: _Token) -> bool:
+        """Return whether a token in Russian letters is a name in Latin ones, and no word of the dictionary."""
+        return (
+            self._sounds.like(token.key)
+            and russian.may_be_name(token.key)
+            and (text[token.start].isupper() or not russian.is_known(token.key))
+            and self._stands_for_a_name(text, token)
+        )
+
     def _stands_for_a_name(self, text: str, token: _Token) -> bool:
         written = text[token.start : token.end].lower()
         # "Тёма" is somebody, "тема" is something.
         word = written if "ё" in written else token.key
+        if written == text[token.start : token.end] and russian.is_mostly_word(word):
+            return False
         return not self._is_word(word) or is_meant(text, token.start, token.end)
 
     def _is_word(self, key: str) -> bool:
@@ -223,12 +250,19 @@ class Names:
         return known
 
     def stand_in(self, span: Span) -> str:
-        """Return what takes the place of a name or a username."""
-        if span.kind == "username":
-            return plain_stand_in(self._key, "username", span.value)
+        """Return what takes the place of a name."""
         key = fold(_PARTICLE.sub("", span.value))
         known = self._forms.get(key)
         return self._stand_ins.written(known.form if known else _guessed(key), span.value)
+
+
+def _is_english(form: NameForm) -> bool:
+    return form.lemma.script == "latin" and not in_russian(form.lemma.word, form.lemma.role)
+
+
+def _forms_of_shown(shown: Sequence[KnownPerson]) -> Iterator[NameForm]:
+    for person in shown:
+        yield from forms_of(person.names).values()
 
 
 def _shown_forms(shown: Sequence[KnownPerson]) -> tuple[dict[str, frozenset[int]], set[str]]:
@@ -264,8 +298,9 @@ def _guessed(key: str) -> NameForm:
     if script_of(key) != "russian":
         return NameForm(Lemma(key, "Name", script_of(key)))
     role = next((one for one in ("Name", "Surn", "Patr") if one in russian.roles(key)), "Name")
-    gender = russian.gender_of(key, role)
     lemma = russian.lemma_of(key, role)
+    # A first name's cases are one name's: "Роберта" is of "Роберт", and not a woman called so.
+    gender = russian.gender_of(lemma if role == "Name" else key, role)
     form = next((one for one in russian.forms_of(lemma, role, gender) if fold(one.word) == key), None)
     return NameForm(Lemma(lemma, role, "russian", gender), form.grammemes if form else frozenset())
 

@@ -16,7 +16,8 @@ PASSWORD_WORDS = frozenset(
     пассворд парольчик парол парль пороль login logins log user username creds credentials psk wpa wep wifi fi вайфай
     вайфая вайфаю фай фая логин логином логина лог учетка учётка учетки учётки учетку учётку доступ доступы доступов
     аккаунт аккаунта аккаунту акк акка кодовое входа details вафля вафли вафлю вафле laptop router netflix spotify hulu
-    steam disney ноут роутер нетфликс стим госуслуги mysql curl""".split()
+    steam disney ноут роутер нетфликс стим госуслуги mysql curl key apikey secret token auth credential admin root
+    guest админ рут рутер""".split()
 )
 _FOR = (
     r"(?:\s{1,3}(?:for|to|of|on|от|для|на|к|с|из|у|до|в|für|vom|zum|zur|para|de|del|della|do|da|du|per|pour)"
@@ -26,7 +27,8 @@ _FOR = (
 _SAYS = r"is|was|are|now|это|такой|вот|ist|lautet|es|est|è|é|e"
 _IS = (
     r"(?:[\"']?[^\S\n]{0,3}(?:[:=→]|[-=]{1,2}>)[^\S\n]{0,3}|[^\S\n]{1,3}(?:--?|–|—)[^\S\n]{1,3}|"
-    rf"(?:['’]s|[^\S\n]{{1,3}}(?:{_SAYS}|такой же|still|also|changed to|set to))[^\S\n]{{0,2}}:?[^\S\n]{{1,3}})"
+    rf"(?:['’]s(?:[^\S\n]{1, 3}(?:still|now|just|the same))?|[^\S\n]{{1,3}}(?:{_SAYS}|такой же|still|also|"
+    rf"changed to|set to))[^\S\n]{{0,2}}:?[^\S\n]{{1,3}})"
 )
 _QUOTED = r"[\"'`«“„‘]([^\"'`»“”’\n]{3,80})[\"'`»”“’]"
 _WORD = (
@@ -49,8 +51,8 @@ _PASSWORDS = (
     (False, re.compile(rf"{_WORD},?\s{{1,3}}{_VALUE}", re.I)),
     (False, re.compile(rf"{_WORD}{_FOR}\s{{1,3}}{_VALUE}", re.I)),
 )
-_CUE = re.compile(_WORD, re.I)
-_NETWORK = re.compile(
+PASSWORD_CUE = re.compile(_WORD, re.I)
+NETWORK_CUE = re.compile(
     r"(?<![^\W_])(?:wi-?fi|вай[- ]?фа[йяю]|вафл[яиюе]|wlan|laptop|router|netflix|spotify|hulu|"
     r"steam|disney\+?|"
     r"ноут\w{0,2}|роутер\w{0,2}|нетфликс\w?|стим\w?|госуслуг\w{0,3})(?!\w)",
@@ -72,10 +74,22 @@ _PAIR = re.compile(
     r"(?P<login>[^\s:/|]{2,40})(?P<sign>\s?[:/|]\s?|\s(?:and|и)\s|\s)(?P<password>\S{4,60})",
     re.I,
 )
+# Behind the logins that everybody has: "admin / …", "root:…", "рутер admin …".
+_USUAL_LOGIN = re.compile(
+    r"(?<![^\W_])(?:admin|root|guest|administrator|админ|рут|гость|test|demo)\s{0,2}(?:[:/|,=–—-]\s{0,2})?"
+    r"(?P<password>[^\s:/|,]{5,40})(?=[\s,;)]|\Z)",
+    re.I,
+)
 _SHORT_PAIR = re.compile(r"(?<!\w)u(?:ser)?\s?:\s?\S{2,40}\s{1,3}p(?:ass|w)?\s?:\s?(\S{4,60})", re.I)
 _MAIL_PAIR = re.compile(
     r"(?<!\S)\S{1,64}@[\w-]{1,40}(?:\.[\w-]{1,20}){1,4}(?P<sign>:|\s?[/|;,]\s?|\s[-–—]\s|\s|\n)"
     r"(?P<password>\S{5,60})(?=\s|\Z)"
+)
+# As programs and their settings have them: "secret_key = …", "X-Api-Key: …".
+_ASSIGNED = re.compile(
+    r"(?<![^\W_-])(?:api[_-]?key|key|secret|token|auth|credentials?)[\w-]{0,12}[\"']?\s{0,2}(?:=>?|:)\s{0,2}[\"']?"
+    r"(?P<value>[^\s\"',;]{8,200})",
+    re.I,
 )
 _OPTION = re.compile(r"(?<!\S)(?:mysql|mysqldump|psql|mariadb)\s[^\n]{0,60}?\s-p(\S{4,60})")
 _FOR_WHICH = re.compile(
@@ -88,6 +102,7 @@ _FOR_WHICH = re.compile(
 _ENDS = ".,;:!?)]}»\"'`…"
 _TOKEN = re.compile(r"\S+")
 _ORDINARY = re.compile(
+    r"(?:user(?:name)?|login|host|port|db|dbname|name|url)=\S*|"
     # Amounts, times, versions, sizes, ordinals, names of files, of products and of series.
     r"[$€£₽~+<>-]?\d+(?:[.,:/xх×-]\d+)*[^\W\d]{0,4}[+.]?|v?\d+(?:\.\d+)+|"
     r"(?:iphone|ipad|windows|win|galaxy|ps|xbox|covid|ios|android|macos|mp|web|top|level|room|user|day|week|step|"
@@ -123,13 +138,14 @@ def find_passwords(text: str, found: Found) -> None:
             if match[1] is not None:
                 found.add(*match.span(1), "secret")
                 continue
-            start, end = _trimmed(text, *match.span(2))
+            start, end = trimmed(text, *match.span(2))
             if _is_password(text, start, end, told, match[0]):
                 found.add(start, end, "secret")
+    found.add_all(_ASSIGNED, "secret", "value", is_one=lambda match: cannot_be_a_word(match["value"]))
     for pattern in (_OPTION, _FOR_WHICH):
         for match in pattern.finditer(text):
-            start, end = _trimmed(text, *match.span(1))
-            if pattern is _OPTION or _cannot_be_a_word(text[start:end]) or _is_rare(text[start:end]):
+            start, end = trimmed(text, *match.span(1))
+            if pattern is _OPTION or cannot_be_a_word(text[start:end]) or is_rare(text[start:end]):
                 found.add(start, end, "secret")
     _find_pairs(text, found)
     _find_on_lines(text, found)
@@ -138,36 +154,36 @@ def find_passwords(text: str, found: Found) -> None:
 def find_behind_emails(text: str, found: Found) -> None:
     """Find a password behind an e-mail address: "me@example.org:hunter2", "me@example.org / hunter2"."""
     for match in _MAIL_PAIR.finditer(text):
-        start, end = _trimmed(text, *match.span("password"))
+        start, end = trimmed(text, *match.span("password"))
         value = text[start:end]
-        if _cannot_be_a_word(value) or (match["sign"].strip() in (":", "/") and _is_rare(value)):
+        if cannot_be_a_word(value) or (match["sign"].strip() in (":", "/") and is_rare(value)):
             found.add(start, end, "secret")
 
 
 def _find_pairs(text: str, found: Found) -> None:
+    found.add_all(
+        _USUAL_LOGIN,
+        "secret",
+        "password",
+        is_one=lambda match: cannot_be_a_word(match["password"]) or _changes_case(match["password"]),
+    )
     for match in _SHORT_PAIR.finditer(text):
-        found.add(*_trimmed(text, *match.span(1)), "secret")
+        found.add(*trimmed(text, *match.span(1)), "secret")
     for match in _PAIR.finditer(text):
-        start, end = _trimmed(text, *match.span("password"))
+        start, end = trimmed(text, *match.span("password"))
         value = text[start:end]
         joined = match["sign"].strip() in (":", "/", "|")
-        if _cannot_be_a_word(value) or (joined and value.isdigit() and len(value) >= 4) or (joined and _is_rare(value)):
+        if cannot_be_a_word(value) or (joined and value.isdigit() and len(value) >= 4) or (joined and is_rare(value)):
             found.add(start, end, "secret")
 
 
 def _find_on_lines(text: str, found: Found) -> None:
-    """Find what cannot be a word beside a word for passwords, and what stands alone below one."""
+    """Find what cannot be a word beside a word for passwords."""
     at = 0
-    below = False
     for line in text.split("\n"):
         end = at + len(line)
-        cue = _CUE.search(line)
-        network = _NETWORK.search(line)
-        if below and not cue and len(line.split()) == 1:
-            start, stop = _trimmed(text, end - len(line.lstrip()), at + len(line.rstrip()))
-            value = text[start:stop]
-            if _cannot_be_a_word(value) or (value.isdigit() and len(value) >= 4) or _is_rare(value):
-                found.add(start, stop, "secret")
+        cue = PASSWORD_CUE.search(line)
+        network = NETWORK_CUE.search(line)
         if cue or network:
             logins = {match.start(1) for match in _LOGIN.finditer(line)}
             first = True
@@ -175,7 +191,7 @@ def _find_on_lines(text: str, found: Found) -> None:
                 # Of a network, its name comes first and the password behind a sign.
                 if cue is None and network and not _behind_a_network(line, token.start(), network):
                     continue
-                start, stop = _trimmed(line, *token.span())
+                start, stop = trimmed(line, *token.span())
                 value = line[start:stop]
                 # Latin among Russian words, behind what a password is for.
                 russian = (network is not None and network[0][0] > "z" and network.end() <= start) or (
@@ -185,17 +201,16 @@ def _find_on_lines(text: str, found: Found) -> None:
                     and not found.taken(at + cue.end(), at + start)
                     and not line[stop:].strip(_ENDS + " ")
                 )
-                if start in logins or not (_cannot_be_a_word(value) or (russian and _is_rare(value))):
+                if start in logins or not (cannot_be_a_word(value) or (russian and is_rare(value))):
                     continue
                 if line[stop : stop + 2].strip()[:1] in ("/", "|") and first:
                     first = False
                     continue
                 found.add(at + start, at + stop, "secret")
-        bare = line.rstrip(_ENDS + " -–—")
-        below = bool((cue and len(bare) - cue.end() < 40) or (network and len(bare) - network.end() < 3))
         at = end + 1
 
 
+_IS_WIFI = re.compile(r"wi-?fi|вай|вафл|wlan", re.I)
 _NETWORK_SIGN = re.compile(
     r"[^\n]{0,30}(?:\s[-–—/|]\s|:\s?|=\s?)(?:the |and )?(?:key|ключ|is)?\s{0,2}|"
     r"\s{1,2}(?:(?:\w{2,12}\s{1,2}){0,2}(?:is|key|это)\s{1,2}|(?:[а-яё]{1,10}\s){1,3})?"
@@ -206,10 +221,13 @@ def _behind_a_network(line: str, at: int, network: re.Match[str]) -> bool:
     if at < network.end():
         return bool(re.match(r"\S+ (?:is |это |for |от |для )?(?:the |our )?\Z", line[at : network.start()]))
     between = line[network.end() : at]
+    if len(line) - at >= 8 and _IS_WIFI.match(network[0]):
+        # Nothing that is no word is said of a wireless network but its name and its key.
+        return True
     return _NETWORK_SIGN.fullmatch(between) is not None or "key" in between or "ключ" in between
 
 
-def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
+def trimmed(text: str, start: int, end: int) -> tuple[int, int]:
     """Return a span without the marks around it; those inside belong to it, and so does a last "!" after a digit."""
     while start < end - 3 and text[start] in "([{«\"'`":
         start += 1
@@ -220,7 +238,7 @@ def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
     return start, end
 
 
-def _cannot_be_a_word(value: str) -> bool:
+def cannot_be_a_word(value: str) -> bool:
     """Return whether a run of characters is nothing that people write in a sentence: letters with digits or signs."""
     if not 5 <= len(value) <= 64 or _ORDINARY.fullmatch(value) or "://" in value or value.endswith((":", "=")):
         return _changes_case(value)
@@ -238,7 +256,7 @@ def _changes_case(value: str) -> bool:
     return ups >= 2 and sum(map(str.isupper, value)) * 2 <= len(value) + 2 and ups * 4 >= len(value) - 1
 
 
-def _is_rare(value: str) -> bool:
+def is_rare(value: str) -> bool:
     """Return whether a plain word is none of a language, so far as is known."""
     word = value.casefold().strip(_ENDS)
     return word.isascii() and word.isalnum() and len(word) >= 6 and word not in COMMON_WORDS | _SERVICES | _STATES
@@ -262,11 +280,11 @@ def _is_password(text: str, start: int, end: int, told: bool, match: str) -> boo
     if not told:
         # A Latin word after a Russian one for passwords, or a long one that is in no dictionary, ends the line.
         foreign = any("а" <= char <= "я" for char in match.casefold()[:4])
-        return last and (foreign or len(word) >= 8) and _is_rare(value) and "\n" not in match
+        return last and (foreign or len(word) >= 8) and is_rare(value) and "\n" not in match
     if mixed or (signs and not _ORDINARY.fullmatch(value)):
         return True
     colon = ":" in match[: -len(value)][-4:] or "=" in match[: -len(value)][-4:]
-    if colon and _is_rare(value):
+    if colon and is_rare(value):
         return True
     if colon and last and len(word) >= 4:
         return word not in _STATES

@@ -10,14 +10,14 @@ from collections.abc import Iterator
 
 import msgspec
 
-from train.redaction import russian
 from train.redaction.key import RedactionKey
+from train.redaction.name_stand_ins import forms_back
 from train.redaction.spans import compact
 from train.redaction.stand_ins import written_like
 
 _AS_WRITTEN = ("link", "secret", "email", "ip")
 _COMPACT = ("phone", "card", "iban", "id", "wallet", "plate", "address", "location", "username")
-_NAMES = {"name": "Name", "surname": "Surn", "patronymic": "Patr"}
+_NAMES = ("name", "surname", "patronymic")
 _WORD = re.compile(r"[^\W\d_]+")
 
 
@@ -102,12 +102,9 @@ def _named(key: RedactionKey, text: str) -> Iterator[Revealed]:
 def _forms(key: RedactionKey) -> dict[str, tuple[str, str]]:
     """Return each form of a name that is a stand-in, with the kind and the same form of what it stands for."""
     known: dict[str, tuple[str, str]] = {}
-    for kind, role in _NAMES.items():
+    for kind in _NAMES:
         for stand_in, original in key.stand_ins(kind).items():
             known[stand_in] = (kind, original)
-            if re.fullmatch("[а-яё-]+", stand_in):
-                for gender in ("m", "f") if role == "Surn" else (russian.gender_of(stand_in, role),):
-                    for form in russian.forms_of(stand_in, role, gender):
-                        written = russian.inflected(original, role, gender, form.grammemes)
-                        known.setdefault(form.word, (kind, written))
+            for form, of_name in forms_back(stand_in, original, kind)[0].items():
+                known.setdefault(form, (kind, of_name))
     return known

@@ -11,6 +11,7 @@ _NO_WORDS = _NAME_TAGS | {"Geox", "Orgn", "Abbr"}
 _COMMON = frozenset(files("train.redaction").joinpath("russian_words.txt").read_text("utf-8").split())
 _SURE = 0.6
 """From this share of name readings on (pymorphy3's estimate), a word is a name also in small letters."""
+_NOW_AND_THEN = 0.2
 _VOCATIVE_ENDS = {"а": "", "я": "ь"}
 
 
@@ -53,12 +54,57 @@ def is_common(word: str) -> bool:
     return bool(others) and (share == 0 or (share < _SURE and any(parse.normal_form in _COMMON for parse in others)))
 
 
+@cache
+def is_known(word: str) -> bool:
+    """Return whether the dictionary has a word."""
+    return any(map(_is_from_dictionary, _parses(word.lower())))
+
+
+@cache
+def may_be_name(word: str) -> bool:
+    """Return whether a word is in no dictionary, or in it as a name."""
+    parses = [parse for parse in _parses(word.lower()) if _is_from_dictionary(parse)]
+    return not parses or any(_NAME_TAGS & parse.tag.grammemes for parse in parses)
+
+
+@cache
+def is_mostly_word(word: str) -> bool:
+    """Return whether a word in small letters says a thing at least now and then: "роза", "марка"."""
+    if not "а" <= word[:1].lower() <= "я":
+        return False
+    parses = [parse for parse in _parses(word.lower()) if _is_from_dictionary(parse)]
+    others = sum(p.score for p in parses if not (_NO_WORDS & p.tag.grammemes) and p.tag.POS == "NOUN")
+    return bool(others > _NOW_AND_THEN)
+
+
 def is_verb(word: str) -> bool:
     """Return whether a word tells of what a person does or did: "пришла", "говорит"."""
     tags = [parse.tag for parse in _parses(word.lower())]
-    return bool(tags) and tags[0].POS == "VERB" and (tags[0].tense == "past" or tags[0].person == "3per")
+    if not tags:
+        return False
+    # "Мельник права", "Мельнику не звони"
+    said = tags[0].POS == "VERB" and (tags[0].tense == "past" or tags[0].person == "3per" or tags[0].mood == "impr")
+    return said or any(tag.POS == "ADJS" and tag.number == "sing" for tag in tags[:2])
 
 
+@cache
+def is_surname_of_whom(word: str) -> bool:
+    """Return whether a word is a surname in the genitive, as streets are called: "Ленина", "Гагарина"."""
+    return any({"Surn", "gent", "sing"} <= parse.tag.grammemes for parse in _parses(word.lower()) if parse.is_known)
+
+
+@cache
+def is_street_adjective(word: str) -> bool:
+    """Return whether a word is an adjective of a street or an avenue: "Садовую", "Кутузовском"; or a street's name."""
+    for parse in _parses(word.lower()):
+        marks = parse.tag.grammemes
+        if parse.is_known and (("ADJF" in marks and marks & {"femn", "masc"} and "sing" in marks) or "Geox" in marks):
+            return True
+    # The dictionary has few names of streets: those that end like one are taken for one.
+    return word.lower().endswith(("ской", "скую", "ская", "ском", "ский", "ного", "ную", "ная"))
+
+
+@cache
 def _best(word: str, role: str, gender: str | None) -> Any:
     """Return the reading of a name in its first case that fits best."""
 

@@ -15,7 +15,7 @@ _TOKENS = re.compile(
     r"xox[abeoprs]-[A-Za-z0-9-]{10,250}|hf_[A-Za-z0-9]{20,60}|npm_[A-Za-z0-9]{30,60}|pypi-[A-Za-z0-9_-]{20,500}|"
     r"SG\.[A-Za-z0-9_-]{16,32}\.[A-Za-z0-9_-]{16,64}|"
     r"eyJ[A-Za-z0-9_-]{8,4000}\.[A-Za-z0-9_-]{4,8000}(?:\.[A-Za-z0-9_-]{0,2000})?|"
-    r"\d{8,10}:[A-Za-z0-9_-]{35}|dop_v1_[a-f0-9]{64}|EAA[A-Za-z0-9]{30,300}|"
+    r"\d{8,10}:[A-Za-z0-9_-]{30,40}|LPA:1\$[\w.-]{4,80}\$[\w-]{4,80}|dop_v1_[a-f0-9]{64}|EAA[A-Za-z0-9]{30,300}|"
     r"[MNO][A-Za-z\d_-]{23,27}\.[A-Za-z\d_-]{6}\.[A-Za-z\d_-]{27,40}"
     r")(?![\w-])"
 )
@@ -48,13 +48,9 @@ def find_tokens(text: str, found: Found) -> None:
         end = _PRIVATE_KEY_END.search(text, begin.end(), begin.end() + 20_000)
         stop = end.start() if end else min(len(text), begin.end() + 8_000)
         found.add(begin.end(), stop, "secret")
-    for match in _SSH_KEY.finditer(text):
-        found.add(match.start(1), match.end(1), "secret")
-    for match in _TOKENS.finditer(text):
-        found.add(match.start(), match.end(), "secret")
-    for match in _LONG.finditer(text):
-        if is_random(match[0]):
-            found.add(match.start(), match.end(), "secret")
+    found.add_all(_SSH_KEY, "secret", 1)
+    found.add_all(_TOKENS, "secret")
+    found.add_all(_LONG, "secret", is_one=lambda match: is_random(match[0]))
 
 
 def is_random(value: str) -> bool:
@@ -77,7 +73,39 @@ def is_random(value: str) -> bool:
     return entropy > 3.7 and digits >= 2 and ((upper and lower) or digits >= len(value) // 5)
 
 
-def find_seeds(text: str, found: Found) -> None:
+_RUN = re.compile(r"(?<![\w@./#-])[^\s\"'`<>(){}\[\]«»,;/\\]{8,64}(?![\w@/])")
+_WORD_LIKE = re.compile(r"[A-Z]?[a-z]{2,}|[A-Z]{3,}")
+_SHORT_HEX = re.compile(r"[0-9a-f]{16,31}")
+
+
+def find_drawn(found: Found) -> None:
+    """Find short passwords and keys that were drawn and not thought of: of every sort, with hardly a word in them."""
+    found.add_all(_RUN, "secret", is_one=lambda match: is_drawn(match[0].rstrip(".:!?")))
+
+
+def is_drawn(value: str) -> bool:
+    """Return whether letters of both cases and digits stand in no order: "q8Zt!w2Lp0vB", not "ThinkPadX1"."""
+    if "://" in value or len(value) < 8:
+        return False
+    digits = sum(map(str.isdigit, value))
+    if _SHORT_HEX.fullmatch(value):
+        return 4 <= digits <= len(value) - 4
+    upper, lower = sum(map(str.isupper, value)), sum(map(str.islower, value))
+    if not (digits and upper and lower) or not value.isascii() or any(sign in value for sign in "=:"):
+        return False
+    in_words = sum(len(one) for one in _WORD_LIKE.findall(value) if any(char in "aeiouyAEIOUY" for char in one))
+    changes = sum(_sort(one) != _sort(two) for one, two in pairwise(value))
+    return in_words * 2 < len(value) and changes >= _MIN_CHANGES and upper + lower >= 4
+
+
+_MIN_CHANGES = 4
+"""How often the sort of characters changes at least: "GTX1660Super", a model, changes three times."""
+
+
+def _sort(char: str) -> int:
+    return 0 if char.isdigit() else 1 if char.isupper() else 2 if char.islower() else 3
+
+
+def find_seeds(found: Found) -> None:
     """Find the words that restore a wallet, after a word for them."""
-    for match in _SEED.finditer(text):
-        found.add(match.start(1), match.end(1), "secret")
+    found.add_all(_SEED, "secret", 1)

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import msgspec
 
@@ -76,6 +76,36 @@ class Found:
         self._spans.append(Span(start, end, kind, text[start:end]))
         return True
 
+    def add_all(
+        self,
+        pattern: re.Pattern[str],
+        kind: str,
+        group: str | int = 0,
+        is_one: Callable[[re.Match[str]], bool] = lambda match: True,
+    ) -> None:
+        """Take a group of every match of a pattern that `is_one` accepts."""
+        for match in pattern.finditer(self.text):
+            if is_one(match):
+                self.add(*match.span(group), kind)
+
+    def widen(self, kind: str, wider: Callable[[str, int, int], tuple[int, int]]) -> None:
+        """Give the spans of a kind the place that `wider` makes of theirs; those that meet become one.
+
+        A span stays as it was where something of another kind is in the way.
+        """
+        kept = [span for span in self._spans if span.kind != kind]
+        widened: list[Span] = []
+        for span in sorted((span for span in self._spans if span.kind == kind), key=lambda span: span.start):
+            start, end = wider(self.text, span.start, span.end)
+            if any(other.start < end and start < other.end for other in kept):
+                start, end = span.start, span.end
+            while widened and widened[-1].end > start:
+                last = widened.pop()
+                start, end = min(start, last.start), max(end, last.end)
+            widened.append(Span(start, end, kind, self.text[start:end]))
+            self._taken[start:end] = bytes([_SPAN]) * (end - start)
+        self._spans = kept + widened
+
     def link(self, start: int, end: int) -> None:
         """Let nothing but names be found in what is left of `text[start:end]`."""
         taken = self._taken
@@ -87,6 +117,10 @@ class Found:
         if kind in ("name", "username"):
             return self._taken.find(_SPAN, start, end) >= 0
         return self._taken.count(0, start, end) != end - start
+
+    def has_secret(self, start: int, end: int) -> bool:
+        """Return whether a secret was found in `text[start:end]`."""
+        return any(span.kind == "secret" and span.start < end and start < span.end for span in self._spans)
 
     def __iter__(self) -> Iterator[Span]:
         return iter(sorted(self._spans, key=lambda span: span.start))

@@ -15,14 +15,15 @@ _EMAIL = re.compile(
     r"(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.){1,6}(?:[^\W\d_]{2,24}|xn--[a-z0-9-]{2,50})(?![\w@])"
 )
 # Spelled against machines that collect them: "anna [at] example dot org", "анна собака почта точка ру".
+_SPOKEN_DOT = r"(?:\s?[\[({<]\s?(?:dot|точка|\.)\s?[\])}>]\s?|\s(?:dot|точка)\s)"
+_DOT = rf"(?:{_SPOKEN_DOT}|\.)"
 _AT = r"(?:\s?[\[({<]\s?(?:at|собака|собачка|ат|@)\s?[\])}>]\s?|\s?(?:собака|собачка)\s?|\s@\s)"
-_DOT = r"(?:\s?[\[({<]\s?(?:dot|точка|\.)\s?[\])}>]\s?|\s(?:dot|точка)\s|\.)"
-_SPOKEN_DOT = r"(?:\s?[\[({<]\s?dot\s?[\])}>]\s?|\sdot\s)"
+_JOINER = rf"(?:{_DOT}|\s(?:underscore|dash|hyphen|minus|plus|тире|дефис|нижнее подч[её]ркивание|подч[её]ркивание)\s)"
+_LOCAL = rf"(?<![\w.+%-])[A-Za-z0-9_][\w+-]{{0,40}}?(?:{_JOINER}[\w+-]{{1,30}}?){{0,4}}"
 _SPOKEN = re.compile(
-    rf"(?<![\w.+%-])[A-Za-z0-9_](?:[\w.+-]{{0,40}}?(?:{_SPOKEN_DOT}[\w+-]{{1,30}}?){{0,2}}){_AT}"
-    rf"[^\W_][\w-]{{0,40}}?(?:{_DOT}[^\W_][\w-]{{0,30}}?){{0,3}}{_DOT}[^\W\d_]{{2,24}}(?![\w@])|"
-    rf"(?<![\w.+%-])[A-Za-z0-9_][\w.+-]{{0,40}}\sat\s[^\W_][\w-]{{0,40}}?"
-    rf"(?:{_SPOKEN_DOT}[^\W_][\w-]{{0,30}}?){{0,3}}{_SPOKEN_DOT}[^\W\d_]{{2,24}}(?![\w@])",
+    rf"{_LOCAL}(?:{_AT}[^\W_][\w-]{{0,40}}?(?:{_DOT}[^\W_][\w-]{{0,30}}?){{0,3}}{_DOT}|"
+    # A plain "at" is one where a "dot" follows.
+    rf"\sat\s[^\W_][\w-]{{0,40}}?(?:{_DOT}[^\W_][\w-]{{0,30}}?){{0,3}}{_SPOKEN_DOT})[^\W\d_]{{2,24}}(?![\w@])",
     re.I,
 )
 SPOKEN_WORDS = frozenset({"dot", "собака", "собачка"})
@@ -138,8 +139,8 @@ def _private_parts(link: str) -> list[tuple[int, int]]:
     if login > begin:
         parts.append((begin, login))
     host = _host(link[login + 1 if login > begin else begin : path])
-    if _is_private_host(host) and login <= begin:
-        parts.append((begin, path))
+    if _is_private_host(host):
+        parts.append((login + 1 if login > begin else begin, path))
     query = min((at for at in (link.find(mark, path) for mark in "?#") if at >= 0), default=len(link))
     inviting = host in _INVITING or host.endswith(_HOSTS)
     public = host.endswith(_PUBLIC)
@@ -181,7 +182,7 @@ def _is_private(segment: str, *, inviting: bool, public: bool) -> bool:
 def _is_mixed(segment: str) -> bool:
     """Return whether a part of a path is letters of both cases and digits in no order, as titles are not."""
     changes = sum(a.isalnum() and b.isalnum() and _sort(a) != _sort(b) for a, b in pairwise(segment))
-    return len(segment) >= 9 and changes >= 4 and any(map(str.isdigit, segment)) and any(map(str.isupper, segment))
+    return len(segment) >= 7 and changes >= 3 and any(map(str.isdigit, segment)) and any(map(str.isupper, segment))
 
 
 def _sort(char: str) -> int:
