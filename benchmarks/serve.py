@@ -10,22 +10,26 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import statistics
 import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import httpx
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from persona.bases import DEFAULT  # noqa: E402
+from persona.bases import DEFAULT, gguf_path  # noqa: E402
 from persona.card import Card, Persona, load_personas, write_card  # noqa: E402
-from persona.paths import data_dir  # noqa: E402
-from server.engines.llamacpp import LlamaCpp  # noqa: E402
+from persona.gguf_lora import cached_gguf  # noqa: E402
+from persona.paths import adapter_cache_dir, data_dir  # noqa: E402
+from server.engines.llamacpp_process import made  # noqa: E402
+from server.engines.llamacpp_server import Shape, config  # noqa: E402
 from tests.endpoints import start_endpoint  # noqa: E402
 
 QUESTION = "hey, what's up? tell me about your week"
@@ -53,13 +57,12 @@ def over_http(url: str, model: str, tokens: int) -> tuple[float, float]:
     return stamps[0] - started, (len(stamps) - 1) / (stamps[-1] - stamps[0])
 
 
-def bare(engine: LlamaCpp, persona: Persona, tokens: int) -> tuple[float, float]:
+def bare(server: Any, persona: Persona, tokens: int) -> tuple[float, float]:
     """The same from llama.cpp's own server object, called in this process: the floor."""
-    served = engine.served[persona.id]
     body = {
         "messages": [{"role": persona.interlocutor, "content": QUESTION}],
         "chat_template_kwargs": {"speaker": persona.speaker},
-        "lora": served.lora,
+        "lora": [{"id": 0, "scale": 1.0}],
         "max_tokens": tokens,
         "ignore_eos": True,
         "stream": True,
@@ -74,7 +77,7 @@ def bare(engine: LlamaCpp, persona: Persona, tokens: int) -> tuple[float, float]
         return False
 
     started = time.perf_counter()
-    served.base.server.handle_chat_completions(json.dumps(body).encode(), arrived)
+    server.handle_chat_completions(json.dumps(body).encode(), arrived)
     return stamps[0] - started, (len(stamps) - 1) / (stamps[-1] - stamps[0])
 
 
@@ -89,8 +92,13 @@ def main() -> None:
         cast = Path(folder)
         shutil.copytree(persona.folder, cast / persona.id)
         write_card(cast / "base", Card(speaker=persona.speaker, base=DEFAULT, owner=persona.card.owner))
-        engine = LlamaCpp(load_personas(cast)[0], data_dir().resolve())
-        process, url = start_endpoint("--personas", folder, "--data", str(data_dir().resolve()))
+        data = data_dir().resolve()
+        model = gguf_path(DEFAULT, data)
+        assert persona.adapter is not None
+        lora = cached_gguf(persona.adapter, model, adapter_cache_dir(data))
+        shape = Shape(context=8192, slots=4, threads=len(os.sched_getaffinity(0)))
+        server = made(config(model, (lora,), shape, Path(folder)))
+        process, url = start_endpoint("--personas", folder, "--data", str(data))
         rates: dict[str, list[float]] = {"base": [], "persona": [], "bare persona": []}
         first: dict[str, list[float]] = {name: [] for name in rates}
         try:
@@ -98,14 +106,13 @@ def main() -> None:
                 for name, (wait, rate) in (
                     ("base", over_http(url, "base", arguments.tokens)),
                     ("persona", over_http(url, persona.id, arguments.tokens)),
-                    ("bare persona", bare(engine, persona, arguments.tokens)),
+                    ("bare persona", bare(server, persona, arguments.tokens)),
                 ):
                     first[name].append(wait)
                     rates[name].append(rate)
         finally:
             process.terminate()
             process.wait()
-            engine.close()
     # The first round fills caches and is not counted.
     medians = {name: statistics.median(values[1:]) for name, values in rates.items()}
     for name, rate in medians.items():

@@ -16,6 +16,7 @@ from persona.card import ADAPTER_WEIGHTS, Card, write_card
 from persona.errors import UserError
 from persona.gguf_lora import cached_gguf, convert, read_weights
 from server.engines.llamacpp import LlamaCpp
+from tests.endpoints import answered
 from train.environment import training_environ, training_python
 
 RANK, ALPHA = 4, 8
@@ -116,16 +117,16 @@ def test_llamacpp_computes_what_peft_computes(
     )
     worst, moved = 0.0, 0.0
     for lines, expected in zip(prompts, json.loads(done.stdout), strict=True):
-        answer = milo.base.server.handle_chat_completions(
+        answer = answered(
+            milo,
             {
                 "messages": [{"role": "Juno", "content": "\n".join(lines)}],
                 "chat_template_kwargs": {"speaker": "Milo"},
-                "lora": milo.lora,
                 "max_tokens": 1,
                 "temperature": 0,
                 "logprobs": True,
                 "top_logprobs": 10,
-            }
+            },
         )
         for token in answer["choices"][0]["logprobs"]["content"][0]["top_logprobs"]:
             worst = max(worst, abs(token["logprob"] - expected["adapted"][token["id"]]))
