@@ -39,7 +39,7 @@ def crowd(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def engine(crowd: Path, models_only: Path) -> Iterator[LlamaCpp]:
-    engine = LlamaCpp(load_personas(crowd)[0], models_only, context=1024, slots=2, max_loaded=MAX_LOADED)
+    engine = LlamaCpp(load_personas(crowd)[0], models_only, context=1024, slots=2, threads=1, max_loaded=MAX_LOADED)
     assert not engine.broken
     yield engine
     engine.close()
