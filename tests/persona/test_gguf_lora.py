@@ -146,6 +146,19 @@ def test_a_converted_adapter_is_kept_and_a_changed_one_is_new(adapter: Path, bas
     assert len(list(cache.iterdir())) == 2
 
 
+def test_an_adapter_that_changes_while_it_is_converted_is_not_kept_under_the_old_ones_name(
+    adapter: Path, base_gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def changed_before(*arguments: Path) -> None:
+        configure(adapter, lora_alpha=32)
+        convert(*arguments)
+
+    monkeypatch.setattr("persona.gguf_lora.convert", changed_before)
+    with pytest.raises(UserError, match="changed while it was read"):
+        cached_gguf(adapter, base_gguf, tmp_path / "cache")
+    assert not list((tmp_path / "cache").iterdir())
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [

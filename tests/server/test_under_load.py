@@ -21,7 +21,18 @@ Started = tuple[subprocess.Popen[str], str]
 
 @pytest.fixture(scope="module")
 def arguments(models_only: Path) -> tuple[str, ...]:
-    return ("--engine", "llamacpp", "--slots", "2", "--threads", "1", "--personas", str(SAMPLE_CAST), "--data", str(models_only))
+    return (
+        "--engine",
+        "llamacpp",
+        "--slots",
+        "2",
+        "--threads",
+        "1",
+        "--personas",
+        str(SAMPLE_CAST),
+        "--data",
+        str(models_only),
+    )
 
 
 @pytest.fixture(scope="module")
