@@ -22,6 +22,7 @@ from persona.template import TEMPLATE_PATH
 from server.access import SETTINGS_VARIABLE, Settings
 from server.engines.vllm_copies import kept_adapter
 from server.layer import FOLDERS_VARIABLE
+from server.listen import GRACE_SECONDS
 
 ROOT = Path(__file__).resolve().parents[2]
 # The ranks that vLLM has kernels for; an adapter of rank 4 is served by those of rank 8.
@@ -73,6 +74,8 @@ def command(personas: list[Persona], data: Path, *, host: str, port: int, contex
         "--middleware", "server.layer.PersonaLayer",
         # Sampling comes from the persona's card, not from a file beside the base model.
         "--generation-config", "vllm",
+        # Told to stop, it would break off what it says.
+        "--shutdown-timeout", str(GRACE_SECONDS),
         "--disable-uvicorn-access-log", "--disable-fastapi-docs",
         # vLLM lets pages of every origin in unless it is told otherwise; the layer sees to that.
         "--allowed-origins", "[]",
