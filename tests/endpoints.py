@@ -14,7 +14,7 @@ from typing import IO, Any
 
 import httpx
 
-from server.engines.llamacpp_load import Served
+from server.engines.llamacpp_load import Served, chosen
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("GREENROOM_DATA") or ROOT / "data").resolve()
@@ -53,7 +53,7 @@ def start_endpoint(*arguments: str, wait_s: float = 240) -> tuple[subprocess.Pop
 
 def answered(served: Served, body: dict[str, Any]) -> Any:
     """What llama.cpp itself says to a chat request, in a persona's adapter and without the endpoint around it."""
-    lora = [] if served.lora is None else [{"id": served.base.server.loras.index(served.lora), "scale": 1.0}]
+    lora = chosen(served.base.server, served.lora)
     with served.base.server.client() as client:
         return client.post("/v1/chat/completions", json={**body, "lora": lora}).json()
 

@@ -84,7 +84,7 @@ class Base:
         """
         async with self._turns.turn(key, lora):
             server = await self._with(lora)
-            yield server, [] if lora is None else [{"id": server.loras.index(lora), "scale": 1.0}]
+            yield server, chosen(server, lora)
 
     async def tokens(self, prompt: str) -> int:
         """The number of tokens in `prompt`, special ones included.
@@ -145,6 +145,16 @@ class Base:
     def close(self) -> None:
         """End its process."""
         self.server.close()
+
+
+def chosen(server: LlamaServer, lora: Path | None) -> list[dict[str, float]]:
+    """A request's `lora`: this adapter with its whole weight, the others with none.
+
+    One that names none at all would get what the server began with, and what the last one left in the slot.
+    """
+    if lora is not None:
+        return [{"id": server.loras.index(lora), "scale": 1.0}]
+    return [{"id": 0, "scale": 0.0}] if server.loras else []
 
 
 class Served(msgspec.Struct, frozen=True):

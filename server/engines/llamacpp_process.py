@@ -30,14 +30,17 @@ def made(config: dict[str, Any]) -> Any:
     params = xllamacpp.CommonParams()
     params.model.path = config["model"]
     params.model_alias = {config["alias"]}
-    params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(path, 1.0) for path in config["loras"]]
+    params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(path, 0.0) for path in config["loras"]]
+    # A request that names no adapter gets all of them by these weights: none.
     params.lora_init_without_apply = True
     params.chat_template = config["template"]
     # The reply is text: no search for tool calls or reasoning in it.
     params.force_pure_content_parser = True
     params.reasoning_format = xllamacpp.common_reasoning_format.COMMON_REASONING_FORMAT_NONE
     params.n_ctx, params.n_parallel, params.kv_unified = config["context"], config["slots"], True
-    params.cache_ram_mib = 256
+    # llama.cpp finds a prompt that it put aside by its tokens alone, whatever adapter it was read with: another
+    # persona's memory of the same words. (What stays in a slot is dropped when the adapter changes.)
+    params.cache_ram_mib = 0
     params.warmup = False
     params.verbosity = 0
     if config["threads"]:

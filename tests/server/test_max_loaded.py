@@ -14,8 +14,10 @@ import psutil
 import pytest
 import pytest_asyncio
 
-from persona.card import load_personas
+from persona.bases import SMOLLM2
+from persona.card import Card, load_personas, write_card
 from server.engines.llamacpp import LlamaCpp
+from server.engines.llamacpp_server import LlamaServer, Shape
 from tests.endpoints import SAMPLE_CAST, answered
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -34,6 +36,7 @@ def crowd(tmp_path_factory: pytest.TempPathFactory) -> Path:
         text = config.read_text()
         config.unlink()
         config.write_text(text + "\n" * number)  # the same adapter, and another file by its hash
+    write_card(folder / "plain", Card(speaker="Plain", base=SMOLLM2.name))
     return folder
 
 
@@ -76,6 +79,19 @@ async def test_a_persona_that_is_not_loaded_is_waited_for_and_no_more_are_kept_t
     assert len(set(texts.values())) == len(CAST)
     running = [one for one in psutil.Process().children() if "llamacpp_process" in " ".join(one.cmdline())]
     assert [one.pid for one in running] == [base.server.pid]
+
+
+async def test_a_persona_without_an_adapter_is_its_base_whatever_else_is_loaded(
+    client: httpx.AsyncClient, engine: LlamaCpp
+) -> None:
+    asked = request(engine, "plain")
+    for other in ("milo-3", "lev-2"):
+        await said(client, engine, other)
+        beside = (await client.post("/chat/completions", json=asked)).json()
+    alone = LlamaServer(engine.served["plain"].base.model, (), Shape(context=1024, slots=2, threads=1))
+    with alone.client() as http:
+        answer = http.post("/v1/chat/completions", json=asked).json()
+    assert beside["choices"] == answer["choices"]
 
 
 async def test_who_was_asked_last_stays(client: httpx.AsyncClient, engine: LlamaCpp) -> None:

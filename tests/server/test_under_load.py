@@ -117,8 +117,9 @@ def test_told_to_stop_it_finishes_what_it_says(started: Started) -> None:
         streamed, whole = pool.submit(ask, True), pool.submit(ask, False)
         wait_until_under_way(url, 2)
         # As a service manager does it: every process of the service is told.
-        for one in (*servers, process):
-            one.terminate()
+        for server in servers:
+            server.terminate()
+        process.terminate()
         assert streamed.result().endswith("data: [DONE]\n\n")
         assert '"completion_tokens":8' in streamed.result()
         assert '"completion_tokens":8' in whole.result()
@@ -129,7 +130,8 @@ def test_told_to_stop_it_finishes_what_it_says(started: Started) -> None:
 def test_killed_it_leaves_nothing_that_stops_the_next_start(started: Started, arguments: tuple[str, ...]) -> None:
     process, url = started
     servers = psutil.Process(process.pid).children()
-    sockets = [one.laddr for server in servers for one in server.net_connections("unix") if "greenroom-" in one.laddr]
+    unix = [str(one.laddr) for server in servers for one in server.net_connections("unix")]
+    sockets = [path for path in unix if "greenroom-" in path]
     assert sockets
     with httpx.stream("POST", f"{url}/chat/completions", json=asked(max_tokens=500, stream=True), timeout=60) as answer:
         next(answer.iter_bytes())
