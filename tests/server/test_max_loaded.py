@@ -94,6 +94,7 @@ async def test_a_persona_without_an_adapter_is_its_base_whatever_else_is_loaded(
     assert beside["choices"] == answer["choices"]
 
 
+@pytest.mark.slow
 async def test_who_was_asked_last_stays(client: httpx.AsyncClient, engine: LlamaCpp) -> None:
     for one in ("beatrix-0", "juno-1", "lev-2", "milo-3"):
         await said(client, engine, one)
