@@ -89,10 +89,7 @@ def cached_gguf(adapter: Path, base_gguf: Path, cache: Path) -> Path:
     Raises:
         UserError: the adapter cannot be read, or does not belong to the base.
     """
-    try:
-        path = cache / f"{fingerprint(adapter)[:32]}-{CONVERTER_VERSION}.gguf"
-    except OSError as error:
-        raise UserError(f"cannot read {error.filename}: {error.strerror}.", "Add the persona again.") from error
+    path = cache / f"{_hash(adapter)}-{CONVERTER_VERSION}.gguf"
     if not path.is_file():
         make_private_dir(cache)
         # Written beside and renamed: two servers that start together never see half a file.
@@ -100,10 +97,21 @@ def cached_gguf(adapter: Path, base_gguf: Path, cache: Path) -> Path:
         os.close(handle)
         try:
             convert(adapter, base_gguf, Path(unfinished))
+            # Another process may have replaced the adapter since it was hashed: what was converted must be what the
+            # name says, or that name would give the wrong adapter from then on.
+            if _hash(adapter) != path.name.partition("-")[0]:
+                raise UserError(f"{adapter} changed while it was read.", "It is read again when it is whole.")
             os.replace(unfinished, path)
         finally:
             Path(unfinished).unlink(missing_ok=True)
     return path
+
+
+def _hash(adapter: Path) -> str:
+    try:
+        return fingerprint(adapter)[:32]
+    except OSError as error:
+        raise UserError(f"cannot read {error.filename}: {error.strerror}.", "Add the persona again.") from error
 
 
 def convert(adapter: Path, base_gguf: Path, out: Path) -> None:

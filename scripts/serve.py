@@ -29,6 +29,13 @@ def serve(
     context: Annotated[int, typer.Option(help="Tokens of conversation, shared by all slots.", min=256)] = 8192,
     slots: Annotated[int, typer.Option(help="Replies written at the same time.", min=1, max=64)] = 4,
     threads: Annotated[int, typer.Option(help="For llama.cpp; 0 takes all cores.", min=0)] = 0,
+    max_loaded: Annotated[
+        int,
+        typer.Option(
+            help="Adapters that llama.cpp has in memory, for each base; 0: as many as a gigabyte takes.",
+            min=0,
+        ),
+    ] = 0,
     cors: Annotated[
         list[str] | None, typer.Option(help="Origin whose pages may ask, or *; may be given several times.")
     ] = None,
@@ -99,7 +106,9 @@ def serve(
     bound = bind(host, port)
     if attached:
         _stop_with_whoever_started_us()
-    llamacpp = LlamaCpp(roster.personas.values(), folder, context=context, slots=slots, threads=threads)
+    llamacpp = LlamaCpp(
+        roster.personas.values(), folder, context=context, slots=slots, threads=threads, max_loaded=max_loaded
+    )
     if llamacpp.broken.keys() >= roster.personas.keys():
         # Nobody is left to serve: one reason says it, and a warning for each would say it again.
         raise next(iter(llamacpp.broken.values()))

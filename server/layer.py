@@ -27,7 +27,7 @@ from persona.template import TURN_END
 from server.access import SETTINGS_VARIABLE, Access, Caller, Settings
 from server.completions import completion, fit_prompt
 from server.conversation import Clock, turns
-from server.engines import Engine
+from server.engines import CALLER, Engine
 from server.envelope import RequestError, no_such_persona
 from server.metrics import CONTENT_TYPE, Measured, Metrics
 from server.openapi import description, page
@@ -221,7 +221,7 @@ class PersonaLayer:
         with Measured(self.metrics, persona.id, send, usage_wanted=usage_wanted) as measured:
             try:
                 forward = await self._fitted(request, persona, measured.send)
-                await self._forward(request, scope, receive, forward)
+                await self._forward(request, {**scope, CALLER: caller.name}, receive, forward)
             except RequestError as error:
                 await error.response()(scope, receive, measured.send)
 

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp
 
 from persona.errors import UserError
 
-GRACE_SECONDS = 10
+GRACE_SECONDS = 30
 """How long replies under way may take to finish once the endpoint is told to stop."""
 _STOP = (signal.SIGINT, signal.SIGTERM)
 

@@ -10,9 +10,11 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import httpx
+
+from server.engines.llamacpp_load import Served, chosen
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("GREENROOM_DATA") or ROOT / "data").resolve()
@@ -47,6 +49,13 @@ def start_endpoint(*arguments: str, wait_s: float = 240) -> tuple[subprocess.Pop
     process.kill()
     process.wait()
     raise AssertionError(f"the endpoint did not start: {said}{''.join(errors)[-4000:]}")
+
+
+def answered(served: Served, body: dict[str, Any]) -> Any:
+    """What llama.cpp itself says to a chat request, in a persona's adapter and without the endpoint around it."""
+    lora = chosen(served.base.server, served.lora)
+    with served.base.server.client() as client:
+        return client.post("/v1/chat/completions", json={**body, "lora": lora}).json()
 
 
 def _drain(stream: IO[str], keep: Callable[[str], None] | None) -> None:

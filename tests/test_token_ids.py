@@ -64,10 +64,7 @@ def roster() -> Roster:
 
 def llamacpp_ids(engine: LlamaCpp, messages: Any, speaker: str | None) -> list[int]:
     """What llama.cpp makes of these turns, asked over its own socket."""
-    base = engine.served[MILO].base
-    transport = httpx.HTTPTransport(uds=base.server.listening_address.removeprefix("unix://"))
-    headers = {"authorization": f"Bearer {base.key}"}
-    with httpx.Client(transport=transport, base_url="http://llamacpp", headers=headers) as client:
+    with engine.served[MILO].base.server.client() as client:
         body: dict[str, Any] = {"messages": messages, "add_generation_prompt": speaker is not None}
         if speaker is not None:
             body["chat_template_kwargs"] = {"speaker": speaker}

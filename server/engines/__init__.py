@@ -1,9 +1,9 @@
 """The engines under the persona layer.
 
 An engine is something that answers OpenAI chat requests whose messages carry speakers' names as roles, whose
-`chat_template_kwargs` say whose reply to open, and whose `model` is what `Engine.model` says. `llamacpp` runs in this
-process as an ASGI app; `vllm` replaces this process with vLLM's own server, the layer inside it, and `vllm_inside`
-is what the layer finds there.
+`chat_template_kwargs` say whose reply to open, and whose `model` is what `Engine.model` says. `llamacpp` is an ASGI app
+in this process in front of llama.cpp's servers in theirs; `vllm` replaces this process with vLLM's own server, the
+layer inside it, and `vllm_inside` is what the layer finds there.
 """
 
 from __future__ import annotations
@@ -13,6 +13,9 @@ from typing import Protocol
 
 from persona.card import Persona
 from persona.errors import UserError
+
+CALLER = "greenroom.caller"
+"""What the layer adds to a request's ASGI scope: the name of the key that asks, or ""."""
 
 
 class Engine(Protocol):

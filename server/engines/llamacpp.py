@@ -1,7 +1,7 @@
-"""llama.cpp in this process, through `xllamacpp`: the engine that works wherever pip does.
+"""llama.cpp through `xllamacpp`: the engine that works wherever pip does.
 
-llama.cpp's own server does the work: slots, batching, prompt cache, sampling, OpenAI's response format. Requests
-reach it by a function call and tokens come back by a callback, so there is no second HTTP hop.
+llama.cpp's own server does the work: slots, batching, prompt cache, sampling, OpenAI's response format. It runs in a
+process of its own for each base model (`llamacpp_server`), and its answers pass through here as they come.
 
 Which adapter answers is part of the request (`lora`), added here from the persona's id and from nothing else.
 """
@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
-from collections.abc import AsyncIterator, Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Coroutine, Iterable
+from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import httpx
 import msgspec
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -23,31 +23,37 @@ from starlette.types import Receive, Scope, Send
 
 from persona.card import Persona
 from persona.errors import UserError
-from server.engines.llamacpp_load import MODEL_ALIAS, LoadedBase, Loader, Served
+from server.engines import CALLER
+from server.engines.llamacpp_load import Base, Loader, Served
+from server.engines.llamacpp_server import MODEL_ALIAS
 from server.envelope import RequestError, no_such_persona
 
 log = logging.getLogger("greenroom")
 
-MAX_WAITING = 64
-"""Requests under way or waiting for a slot; each holds a thread that sleeps in C++."""
 # llama.cpp writes its own model name into every answer. It is made to write this, and the persona's id is put in
 # its place byte for byte: inside a JSON string a quote is escaped, so nothing a model says can look like it.
 _MODEL_MARK = b'"model":"%s"' % MODEL_ALIAS.encode()
 # Where OpenAI's or vLLM's word for a parameter differs from llama.cpp's.
 _RENAMED = {"repetition_penalty": "repeat_penalty"}
-_END = object()
-
-_Answer = Callable[[bytes, Callable[[bytes], bool]], Any]
-"""A server's function that answers a request through a callback, and returns when it has. It holds its server."""
+_T = TypeVar("_T")
+_EVENT_END = b"\n\n"
+_ERROR_EVENT = b'data: {"error"'
 
 
 class LlamaCpp:
     """The engine as an ASGI app: `POST /v1/chat/completions`, `POST /v1/completions` and `GET /health`."""
 
     def __init__(
-        self, personas: Iterable[Persona], data: Path, *, context: int = 8192, slots: int = 4, threads: int = 0
+        self,
+        personas: Iterable[Persona],
+        data: Path,
+        *,
+        context: int = 8192,
+        slots: int = 4,
+        threads: int = 0,
+        max_loaded: int = 0,
     ) -> None:
-        """Load the base models that `personas` need, once each, with all their adapters.
+        """Load the base models that `personas` need, once each, with as many of their adapters as there is room for.
 
         Who can be asked is in `served`, what is wrong with the others in `broken`, both by the persona's id.
 
@@ -57,17 +63,17 @@ class LlamaCpp:
             context: tokens that all slots share, for each base.
             slots: requests answered at the same time; more wait.
             threads: for computing; 0 takes the cores this process may use.
+            max_loaded: adapters in memory at the same time, for each base; 0 for as many as fit in `ADAPTER_BYTES`.
         """
-        self._workers = ThreadPoolExecutor(MAX_WAITING, thread_name_prefix="llamacpp")
-        self._loader = Loader(data, context=context, slots=slots, threads=threads)
+        self._loader = Loader(data, context=context, slots=slots, threads=threads, max_loaded=max_loaded)
         self.served, self.broken = self._loader.load(personas, {})
         self._updating = asyncio.Lock()
 
     async def update(self, personas: Iterable[Persona]) -> dict[str, UserError]:
         """Serve `personas` from now on (see `server.engines.Engine`).
 
-        llama.cpp takes its adapters when a server is made, so a base whose adapters changed gets a second server on
-        the same mapped weights. New requests go to it; the old one closes when its last request ends and lets go.
+        A new adapter is loaded when it is asked for; an adapter's file is named by what is in it, so one that changed
+        is a new one. A base that nobody has any more ends with its last request, which holds it until then.
         """
         async with self._updating:
             served, self.broken = await asyncio.to_thread(self._loader.load, list(personas), self.served)
@@ -84,9 +90,9 @@ class LlamaCpp:
 
     async def count(self, persona_id: str, prompt: str) -> int:
         """Tokens of a rendered prompt."""
-        return await asyncio.to_thread(self._base(persona_id).tokens, prompt)
+        return await self._base(persona_id).tokens(prompt)
 
-    def _base(self, persona_id: str) -> LoadedBase:
+    def _base(self, persona_id: str) -> Base:
         return self._asked(persona_id).base
 
     def _asked(self, persona_id: str) -> Served:
@@ -97,28 +103,29 @@ class LlamaCpp:
 
     def close(self) -> None:
         """Stop the engine and free its memory."""
-        self._workers.shutdown(wait=False, cancel_futures=True)
+        for base in {served.base for served in self.served.values()}:
+            base.close()
         self.served = {}
-        self._loader.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one ASGI request."""
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
             return
-        request = Request(scope, receive)
         if scope["path"] == "/health":
-            response: Response = JSONResponse({"status": "ok"})
+            await JSONResponse({"status": "ok"})(scope, receive, send)
         elif scope["path"] in ("/v1/chat/completions", "/v1/completions"):
-            try:
-                response = await self._reply(await request.body(), request)
-            except RequestError as error:
-                response = error.response()
-            except ClientDisconnect:
-                return
+            # The turn lasts until the reply is sent, however that ends.
+            async with AsyncExitStack() as turn:
+                try:
+                    response = await self._reply(Request(scope, receive), turn)
+                except RequestError as error:
+                    response = error.response()
+                except ClientDisconnect:
+                    return
+                await response(scope, receive, send)
         else:
-            response = RequestError(f"There is no {scope['path']} here.", status=404).response()
-        await response(scope, receive, send)
+            await RequestError(f"There is no {scope['path']} here.", status=404).response()(scope, receive, send)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while True:
@@ -129,95 +136,75 @@ class LlamaCpp:
             if kind == "lifespan.shutdown":
                 return
 
-    async def _reply(self, body: bytes, http: Request) -> Response:
-        request: dict[str, Any] = msgspec.json.decode(body)
+    async def _reply(self, http: Request, turn: AsyncExitStack) -> Response:
+        request: dict[str, Any] = msgspec.json.decode(await http.body())
         persona_id: str = request["model"]
         served = self._asked(persona_id)
         for name, theirs in _RENAMED.items():
             if name in request:
                 request[theirs] = request.pop(name)
-        request["lora"] = served.lora
-        server = served.base.server
-        answer = server.handle_completions if "prompt" in request else server.handle_chat_completions
-        call = _Call(answer, request, persona_id, self._workers)
-        first = await call.first(http)
-        if first is None:
+        try:
+            answer = await _unless_gone(self._answer(http, request, served, turn), http)
+            if answer is None:
+                raise ClientDisconnect
+            if answer.status_code != 200:
+                raise _engine_error(await answer.aread())
+            named = b'"model":' + msgspec.json.encode(persona_id)
+            if request.get("stream"):
+                headers = {"cache-control": "no-cache", "x-accel-buffering": "no"}
+                return StreamingResponse(_events(answer, named), media_type="text/event-stream", headers=headers)
+            whole = await _unless_gone(answer.aread(), http)
+        except httpx.HTTPError as error:
+            log.exception("the engine failed")
+            raise RequestError("The engine failed; the endpoint's log says more.", status=500) from error
+        if whole is None:
             raise ClientDisconnect
-        if first.startswith(b'{"error"'):
-            raise _engine_error(first)
-        if request.get("stream"):
-            headers = {"cache-control": "no-cache", "x-accel-buffering": "no"}
-            return StreamingResponse(call.events(first), media_type="text/event-stream", headers=headers)
-        return Response(first, media_type="application/json")
+        return Response(whole.replace(_MODEL_MARK, named, 1), media_type="application/json")
+
+    async def _answer(
+        self, http: Request, request: dict[str, Any], served: Served, turn: AsyncExitStack
+    ) -> httpx.Response:
+        """llama.cpp's answer, of which the head has come in, once it is the request's turn."""
+        key: str = http.scope.get(CALLER, "")
+        server, request["lora"] = await turn.enter_async_context(served.base.turn(key, served.lora))
+        body = msgspec.json.encode(request)
+        return await turn.enter_async_context(server.post(http.scope["path"], body))
 
 
-class _Call:
-    """One request under way in llama.cpp: chunks go from its thread to the event loop through a queue."""
+async def _events(answer: httpx.Response, named: bytes) -> AsyncIterator[bytes]:
+    """The reply's server-sent events, each whole; `named` says the persona's id."""
+    rest = b""
+    try:
+        async for chunk in answer.aiter_raw():
+            rest += chunk
+            end = rest.rfind(_EVENT_END) + len(_EVENT_END)
+            if end < len(_EVENT_END):
+                continue
+            events, rest = rest[:end], rest[end:]
+            if _ERROR_EVENT in events:
+                before, _, error = events.partition(_ERROR_EVENT)
+                error = error.partition(_EVENT_END)[0]
+                events = before + b"data: " + _engine_error(b'{"error"' + error).body() + _EVENT_END
+            yield events.replace(_MODEL_MARK, named)
+    except httpx.HTTPError:
+        log.exception("the engine failed")
+        error = RequestError("The engine failed; the endpoint's log says more.", status=500).body()
+        yield b"data: " + error + _EVENT_END + b"data: [DONE]" + _EVENT_END
 
-    def __init__(self, answer: _Answer, request: dict[str, Any], persona_id: str, workers: ThreadPoolExecutor) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._chunks: asyncio.Queue[bytes | object] = asyncio.Queue()
-        self._left = threading.Event()
-        self._name = b'"model":' + msgspec.json.encode(persona_id)
-        workers.submit(self._run, answer, msgspec.json.encode(request))
 
-    def _run(self, answer: _Answer, body: bytes) -> None:
-        """In a worker thread: blocks until the reply is whole or nobody wants it any more."""
-        if not self._left.is_set():
-            try:
-                answer(body, self._arrived)
-            except ValueError as error:
-                # What llama.cpp finds wrong before it starts is thrown, not called back.
-                self._put(RequestError(str(error)).body())
-            except Exception:
-                log.exception("the engine failed")
-                self._put(RequestError("The engine failed; the endpoint's log says more.", status=500).body())
-        self._put(_END)
-
-    def _arrived(self, chunk: bytes) -> bool:
-        """Called by llama.cpp with each chunk; True tells it to stop and free the slot."""
-        if chunk != b"null":  # how a stream of a raw prompt begins
-            self._put(chunk)
-        return self._left.is_set()
-
-    def _put(self, chunk: bytes | object) -> None:
-        # After the loop is closed (shutdown with replies under way) there is nobody left to tell.
-        if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._chunks.put_nowait, chunk)
-
-    async def first(self, http: Request) -> bytes | None:
-        """The first chunk (all of it, if the reply is not streamed), or None if the client left before it."""
-        chunk = asyncio.ensure_future(self._next())
-        gone = asyncio.ensure_future(_disconnected(http))
-        try:
-            await asyncio.wait({chunk, gone}, return_when=asyncio.FIRST_COMPLETED)
-            if chunk.done():
-                return chunk.result()
-            self._left.set()
-            return None
-        except asyncio.CancelledError:
-            self._left.set()
-            raise
-        finally:
-            chunk.cancel()
-            gone.cancel()
-
-    async def _next(self) -> bytes | None:
-        chunk = await self._chunks.get()
-        return chunk.replace(_MODEL_MARK, self._name, 1) if isinstance(chunk, bytes) else None
-
-    async def events(self, first: bytes) -> AsyncIterator[bytes]:
-        """The reply as server-sent events; leaving the loop early stops the engine."""
-        try:
-            chunk: bytes | None = first
-            while chunk is not None:
-                if chunk.startswith(b'{"error"'):
-                    chunk = _engine_error(chunk).body()
-                yield b"data: " + chunk + b"\n\n"
-                chunk = await self._next()
-            yield b"data: [DONE]\n\n"
-        finally:
-            self._left.set()
+async def _unless_gone(answer: Coroutine[Any, Any, _T], http: Request) -> _T | None:
+    """What `answer` comes back with; None, and it is cancelled, if the client leaves before."""
+    answering = asyncio.ensure_future(answer)
+    gone = asyncio.ensure_future(_disconnected(http))
+    try:
+        await asyncio.wait({answering, gone}, return_when=asyncio.FIRST_COMPLETED)
+        return answering.result() if answering.done() else None
+    finally:
+        gone.cancel()
+        if not answering.done():
+            answering.cancel()
+            # What it holds, it has let go of when this comes back.
+            await asyncio.wait({answering})
 
 
 async def _disconnected(http: Request) -> None:

@@ -9,21 +9,20 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import shutil
 import sys
-import tempfile
 from pathlib import Path
 
 import msgspec
 
 from persona.bases import weights_path
-from persona.card import ADAPTER_WEIGHTS, Persona
+from persona.card import Persona
 from persona.errors import UserError
-from persona.gguf_lora import fingerprint, read_config
-from persona.paths import adapter_cache_dir, make_private_dir
+from persona.gguf_lora import read_config
 from persona.template import TEMPLATE_PATH
 from server.access import SETTINGS_VARIABLE, Settings
+from server.engines.vllm_copies import kept_adapter
 from server.layer import FOLDERS_VARIABLE
+from server.listen import GRACE_SECONDS
 
 ROOT = Path(__file__).resolve().parents[2]
 # The ranks that vLLM has kernels for; an adapter of rank 4 is served by those of rank 8.
@@ -32,32 +31,6 @@ _RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
 
 BASE_SUFFIX = ".base"
 """What follows the base's name where vLLM lists it, so that no persona's id is taken for it."""
-
-
-def kept_adapter(adapter: Path, data: Path) -> Path:
-    """A copy of `adapter` under the private folder, named by what is in it.
-
-    vLLM reads an adapter again when it has had to make room, and keeps its prefix cache by the path: a folder that
-    changes under it would mix two versions.
-
-    Raises:
-        UserError: the adapter cannot be read, or is of a kind that vLLM cannot serve.
-    """
-    read_config(adapter)
-    try:
-        kept = adapter_cache_dir(data).resolve() / "vllm" / fingerprint(adapter)[:32]
-        if not kept.is_dir():
-            make_private_dir(kept.parent)
-            unfinished = Path(tempfile.mkdtemp(dir=kept.parent, suffix=".part"))
-            for name in (ADAPTER_WEIGHTS, "adapter_config.json"):
-                shutil.copyfile(adapter / name, unfinished / name)
-            if fingerprint(unfinished)[:32] != kept.name:
-                shutil.rmtree(unfinished)
-                raise UserError(f"{adapter} changed while it was read.", "It is read again when it is whole.")
-            unfinished.rename(kept)
-    except OSError as error:
-        raise UserError(f"cannot read {error.filename}: {error.strerror}.", "Add the persona again.") from error
-    return kept
 
 
 def find_python() -> Path:
@@ -101,6 +74,8 @@ def command(personas: list[Persona], data: Path, *, host: str, port: int, contex
         "--middleware", "server.layer.PersonaLayer",
         # Sampling comes from the persona's card, not from a file beside the base model.
         "--generation-config", "vllm",
+        # Told to stop, it would break off what it says.
+        "--shutdown-timeout", str(GRACE_SECONDS),
         "--disable-uvicorn-access-log", "--disable-fastapi-docs",
         # vLLM lets pages of every origin in unless it is told otherwise; the layer sees to that.
         "--allowed-origins", "[]",

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from persona.card import Persona
 from persona.errors import UserError
 from persona.paths import data_dir
-from server.engines.vllm import BASE_SUFFIX, kept_adapter
+from server.engines.vllm import BASE_SUFFIX
+from server.engines.vllm_copies import Held, kept_adapter, remove_unused
 
 
 class Vllm:
@@ -25,6 +27,7 @@ class Vllm:
         self._names: dict[str, str] = {}
         self._ids: dict[str, str] = {}
         self._stale: set[str] = set()
+        self._held = Held()
         self._plain: list[str] = [base.name for base in self._models.base_model_paths]
         self._tokenizer = self._models.renderer.get_tokenizer()
         theirs = self._models.model_name
@@ -61,6 +64,8 @@ class Vllm:
         # Those that were served until now may be asked for by requests that are on their way: they go next time.
         self._stale = set(self._models.lora_requests) - set(names.values())
         self._names = names
+        self._held.hold(Path(request.lora_path) for request in self._models.lora_requests.values())
+        await asyncio.to_thread(remove_unused, data_dir())
         return broken
 
     async def _name(self, persona: Persona) -> str:

@@ -17,7 +17,7 @@ from persona.errors import UserError
 from persona.gguf_model import find_like, write_model
 from persona.safetensors_file import tensors_of
 from server.engines.llamacpp import LlamaCpp
-from tests.endpoints import ROOT
+from tests.endpoints import ROOT, answered
 from tests.persona.families import FAMILIES, SIZES
 from tests.scripts.test_errors import greenroom
 from train.environment import training_environ, training_python
@@ -94,16 +94,16 @@ def compared(families: Path, name: str, base: Path, adapter: Path | None, tmp_pa
     expected = json.loads((families / "logprobs.json").read_text())[name]
     worst, moved = 0.0, 0.0
     for lines, peft in zip(LINES, expected, strict=True):
-        answer: Any = milo.base.server.handle_chat_completions(
+        answer: Any = answered(
+            milo,
             {
                 "messages": [{"role": "Juno", "content": lines}],
                 "chat_template_kwargs": {"speaker": "Milo"},
-                "lora": milo.lora,
                 "max_tokens": 1,
                 "temperature": 0,
                 "logprobs": True,
                 "top_logprobs": 20,
-            }
+            },
         )
         for token in answer["choices"][0]["logprobs"]["content"][0]["top_logprobs"]:
             worst = max(worst, abs(token["logprob"] - peft["adapted"][token["id"]]))

@@ -16,6 +16,7 @@ from persona.card import ADAPTER_WEIGHTS, Card, write_card
 from persona.errors import UserError
 from persona.gguf_lora import cached_gguf, convert, read_weights
 from server.engines.llamacpp import LlamaCpp
+from tests.endpoints import answered
 from train.environment import training_environ, training_python
 
 RANK, ALPHA = 4, 8
@@ -117,16 +118,16 @@ def test_llamacpp_computes_what_peft_computes(
     )
     worst, moved = 0.0, 0.0
     for lines, expected in zip(prompts, json.loads(done.stdout), strict=True):
-        answer = milo.base.server.handle_chat_completions(
+        answer = answered(
+            milo,
             {
                 "messages": [{"role": "Juno", "content": "\n".join(lines)}],
                 "chat_template_kwargs": {"speaker": "Milo"},
-                "lora": milo.lora,
                 "max_tokens": 1,
                 "temperature": 0,
                 "logprobs": True,
                 "top_logprobs": 10,
-            }
+            },
         )
         for token in answer["choices"][0]["logprobs"]["content"][0]["top_logprobs"]:
             worst = max(worst, abs(token["logprob"] - expected["adapted"][token["id"]]))
@@ -144,6 +145,19 @@ def test_a_converted_adapter_is_kept_and_a_changed_one_is_new(adapter: Path, bas
     configure(adapter, lora_alpha=16)
     assert cached_gguf(adapter, base_gguf, cache) != first
     assert len(list(cache.iterdir())) == 2
+
+
+def test_an_adapter_that_changes_while_it_is_converted_is_not_kept_under_the_old_ones_name(
+    adapter: Path, base_gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def changed_before(*arguments: Path) -> None:
+        configure(adapter, lora_alpha=32)
+        convert(*arguments)
+
+    monkeypatch.setattr("persona.gguf_lora.convert", changed_before)
+    with pytest.raises(UserError, match="changed while it was read"):
+        cached_gguf(adapter, base_gguf, tmp_path / "cache")
+    assert not list((tmp_path / "cache").iterdir())
 
 
 @pytest.mark.parametrize(

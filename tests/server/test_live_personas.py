@@ -31,7 +31,9 @@ def cast(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def client(cast: Path, models_only: Path) -> Iterator[httpx.Client]:
-    process, url = start_endpoint("--engine", "llamacpp", "--personas", str(cast), "--data", str(models_only))
+    process, url = start_endpoint(
+        "--engine", "llamacpp", "--threads", "1", "--personas", str(cast), "--data", str(models_only)
+    )
     with httpx.Client(base_url=url, timeout=180) as client:
         yield client
     process.terminate()
