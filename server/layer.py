@@ -23,7 +23,6 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from persona.card import Persona
-from persona.template import TURN_END
 from server.access import SETTINGS_VARIABLE, Access, Caller, Settings
 from server.completions import completion, fit_prompt
 from server.conversation import Clock, turns
@@ -31,7 +30,10 @@ from server.engines import Engine
 from server.envelope import RequestError, no_such_persona
 from server.metrics import CONTENT_TYPE, Measured, Metrics
 from server.openapi import description, page
-from server.parameters import VLLM_ONLY, checked
+from server.parameters import checked, completed
+from server.response_format import json_schema
+from server.responses import RESPONSES, Asked, asked
+from server.responses_answer import Answer
 from server.roster import Roster
 from server.watch import follow
 from server.window import DROPPED_HEADER, fit
@@ -48,7 +50,7 @@ itself and passes it nothing."""
 CHAT = "/v1/chat/completions"
 MODELS = "/v1/models"
 COMPLETIONS = "/v1/completions"
-REPLIES = frozenset({CHAT, COMPLETIONS})
+REPLIES = frozenset({CHAT, COMPLETIONS, RESPONSES})
 READABLE = frozenset({MODELS, "/health", "/metrics", "/openapi.json", "/docs"})
 
 
@@ -70,25 +72,20 @@ def parsed(body: bytes) -> dict[str, Any]:
 
 
 def rewritten(
-    request: Mapping[str, Any], roster: Roster, engine_only: frozenset[str] = frozenset(), clock: Clock = datetime.now
+    request: Mapping[str, Any], roster: Roster, *, vllm: bool = False, clock: Clock = datetime.now
 ) -> tuple[Persona, dict[str, Any]]:
-    """The persona that a chat request asks for, and the request as the engine is given it.
+    """The persona that a chat request asks for, and the request as the engine, `vllm` or not, is given it.
 
-    `engine_only` is what the engine understands beyond `server.parameters.SUPPORTED`; `clock` is for context turns.
+    `clock` is for context turns.
 
     Raises:
         RequestError: it is not a chat request that can be answered.
     """
     persona = roster.find(request.get("model"))
-    parameters = checked(request, engine_only)
+    parameters = completed(checked(request, vllm=vllm), persona)
+    if "response_format" in parameters and json_schema(parameters["response_format"]) is None:
+        del parameters["response_format"]
     said = turns(request.get("messages"), persona, roster.speakers, clock)
-    for name, value in persona.card.sampling.given().items():
-        parameters.setdefault(name, value)
-    stop = parameters.get("stop", [])
-    parameters["stop"] = [stop] if isinstance(stop, str) else list(stop)
-    if not parameters.get("ignore_eos"):
-        # Bases that do not know the mark as their end of sequence would go on in the next speaker's name.
-        parameters["stop"].append(TURN_END)
     return persona, {
         **parameters,
         "model": persona.id,
@@ -114,10 +111,9 @@ class PersonaLayer:
         self.clock = clock
         self.engine = engine
         self.metrics = Metrics()
-        self.engine_only: frozenset[str] = frozenset()
+        self.vllm = roster is None
         if roster is None:
             roster = Roster(Path(folder) for folder in os.environ[FOLDERS_VARIABLE].split(os.pathsep))
-            self.engine_only = VLLM_ONLY
             access = msgspec.json.decode(os.environ[SETTINGS_VARIABLE], type=Settings)
         self.roster = roster
         self.access = Access(access or Settings())
@@ -161,7 +157,10 @@ class PersonaLayer:
             _require_method(scope, "POST")
             raise RequestError("Personas write text; they have no embeddings.", param="model", code="unsupported")
         if path not in READABLE and not path.startswith(f"{MODELS}/"):
-            raise RequestError(f"There is no {path} here; try {MODELS} or {CHAT}.", code="not_found", status=404)
+            kept = " Responses are not kept." if path.startswith(f"{RESPONSES}/") else ""
+            raise RequestError(
+                f"There is no {path[:80]} here; try {MODELS} or {CHAT}.{kept}", code="not_found", status=404
+            )
         _require_method(scope, "GET")
         if path == "/health":
             await self.app(scope, receive, send)
@@ -171,10 +170,11 @@ class PersonaLayer:
                 raise _not_for(caller, "the metrics of all personas")
             return Response(self.metrics.page(), media_type=CONTENT_TYPE)
         if path == "/openapi.json":
-            return JSONResponse(description())
+            return JSONResponse(description(vllm=self.vllm))
         if path == "/docs":
             return HTMLResponse(
-                page(), headers={"content-security-policy": "default-src 'none'; style-src 'unsafe-inline'"}
+                page(vllm=self.vllm),
+                headers={"content-security-policy": "default-src 'none'; style-src 'unsafe-inline'"},
             )
         if path == MODELS:
             return JSONResponse(self.roster.listing(caller.may_ask))
@@ -211,21 +211,29 @@ class PersonaLayer:
             raise RequestError(f"The body did not arrive within {BODY_SECONDS} s.", status=408) from None
         if body is None:
             return  # the client left before it had said everything
-        asked = parsed(body)
-        self._require_persona(caller, asked.get("model"))
-        if scope["path"] == CHAT:
-            persona, request = rewritten(asked, self.roster, self.engine_only, self.clock)
+        said = parsed(body)
+        self._require_persona(caller, said.get("model"))
+        response: Asked | None = None
+        if scope["path"] == RESPONSES:
+            response = asked(said)
+            persona, request = rewritten(response.chat, self.roster, vllm=self.vllm, clock=self.clock)
+            send = Answer(response, request, persona.id, send).send
+            scope = {**scope, "path": CHAT, "raw_path": CHAT.encode()}
+        elif scope["path"] == CHAT:
+            persona, request = rewritten(said, self.roster, vllm=self.vllm, clock=self.clock)
         else:
-            persona, request = completion(asked, self.roster, self.engine_only)
-        usage_wanted = _usage_wanted(request)
+            persona, request = completion(said, self.roster, vllm=self.vllm)
+        usage_wanted = _usage_wanted(request) or response is not None
         with Measured(self.metrics, persona.id, send, usage_wanted=usage_wanted) as measured:
             try:
-                forward = await self._fitted(request, persona, measured.send)
+                forward = await self._fitted(request, persona, measured.send, response)
                 await self._forward(request, scope, receive, forward)
             except RequestError as error:
                 await error.response()(scope, receive, measured.send)
 
-    async def _fitted(self, request: dict[str, Any], persona: Persona, send: Send) -> Send:
+    async def _fitted(
+        self, request: dict[str, Any], persona: Persona, send: Send, response: Asked | None = None
+    ) -> Send:
         """Make `request` fit the engine's context and name its persona as the engine does; where to send the reply."""
         if self.engine is None:
             return send
@@ -238,6 +246,12 @@ class PersonaLayer:
         except httpx.HTTPError as error:
             log.exception("the engine does not count")
             raise RequestError("The engine failed; the endpoint's log says more.", status=500) from error
+        if dropped and response is not None and not response.may_cut:
+            message = f"The conversation is too long by {dropped} turns, and `truncation` is disabled."
+            raise RequestError(message, param="input", code="context_length_exceeded")
+        if request.get("use_beam_search") and not self.engine.ends_turns():
+            message = "A beam search would not end with the turn: this base ends its sequences with another token."
+            raise RequestError(message, param="use_beam_search", code="unsupported_parameter")
         request["model"] = self.engine.model(persona.id)
         return _with_header(send, DROPPED_HEADER, b"%d" % dropped) if dropped else send
 

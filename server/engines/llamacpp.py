@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from starlette.types import Receive, Scope, Send
 from persona.card import Persona
 from persona.errors import UserError
 from server.engines.llamacpp_load import MODEL_ALIAS, LoadedBase, Loader, Served
+from server.engines.llamacpp_parameters import translate
 from server.envelope import RequestError, no_such_persona
 
 log = logging.getLogger("greenroom")
@@ -33,8 +36,7 @@ MAX_WAITING = 64
 # llama.cpp writes its own model name into every answer. It is made to write this, and the persona's id is put in
 # its place byte for byte: inside a JSON string a quote is escaped, so nothing a model says can look like it.
 _MODEL_MARK = b'"model":"%s"' % MODEL_ALIAS.encode()
-# Where OpenAI's or vLLM's word for a parameter differs from llama.cpp's.
-_RENAMED = {"repetition_penalty": "repeat_penalty"}
+_FIELD = re.compile(r"Field '(\w+)'")
 _END = object()
 
 _Answer = Callable[[bytes, Callable[[bytes], bool]], Any]
@@ -86,6 +88,10 @@ class LlamaCpp:
         """Tokens of a rendered prompt."""
         return await asyncio.to_thread(self._base(persona_id).tokens, prompt)
 
+    def ends_turns(self) -> bool:
+        """Not known, and not needed: each request has a `stop` for it, since there is no beam search here."""
+        return False
+
     def _base(self, persona_id: str) -> LoadedBase:
         return self._asked(persona_id).base
 
@@ -133,9 +139,7 @@ class LlamaCpp:
         request: dict[str, Any] = msgspec.json.decode(body)
         persona_id: str = request["model"]
         served = self._asked(persona_id)
-        for name, theirs in _RENAMED.items():
-            if name in request:
-                request[theirs] = request.pop(name)
+        await translate(request, partial(self.count, persona_id))
         request["lora"] = served.lora
         server = served.base.server
         answer = server.handle_completions if "prompt" in request else server.handle_chat_completions
@@ -238,4 +242,6 @@ def _engine_error(chunk: bytes) -> RequestError:
             param="messages",
             code="context_length_exceeded",
         )
-    return RequestError(message, status=status if 400 <= status < 600 else 500)
+    named = _FIELD.match(message)
+    param = named[1] if named is not None else None
+    return RequestError(message, param=param, status=status if 400 <= status < 600 else 500)

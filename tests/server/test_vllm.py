@@ -61,7 +61,7 @@ def test_a_stream_ends_with_its_usage(client: openai.OpenAI) -> None:
 
 @pytest.mark.vllm
 @pytest.mark.parametrize(
-    "path", ["/tokenize", "/invocations", "/v1/responses", "/v1/load_lora_adapter", "/v1/unload_lora_adapter"]
+    "path", ["/tokenize", "/invocations", "/v1/messages", "/v1/load_lora_adapter", "/v1/unload_lora_adapter"]
 )
 def test_vllms_own_routes_are_out_of_reach(vllm_endpoint: str, path: str) -> None:
     url = vllm_endpoint.removesuffix("/v1") + path
