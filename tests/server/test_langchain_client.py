@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import openai
 import pytest
-from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
-from langchain_core.output_parsers import StrOutputParser
-from langchain_core.prompts import ChatPromptTemplate
-from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
+
+if TYPE_CHECKING:
+    # Seconds to load: only for those who run these tests, and not for all who collect them.
+    from langchain_openai import ChatOpenAI
 
 
 @pytest.fixture
 def milo(endpoint: str) -> ChatOpenAI:
+    from langchain_openai import ChatOpenAI
+
     return ChatOpenAI(
         model="milo",
         base_url=endpoint,
@@ -31,6 +35,8 @@ def test_invoke(milo: ChatOpenAI) -> None:
 
 
 def test_a_conversation_with_names_and_a_system_message(milo: ChatOpenAI) -> None:
+    from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
+
     talk = [
         SystemMessage("The boat is green."),
         HumanMessage("is the boat ready?", name="Juno_Farrowby"),
@@ -46,6 +52,9 @@ def test_stream_says_what_invoke_says(milo: ChatOpenAI) -> None:
 
 
 async def test_async_and_a_chain(milo: ChatOpenAI) -> None:
+    from langchain_core.output_parsers import StrOutputParser
+    from langchain_core.prompts import ChatPromptTemplate
+
     chain = ChatPromptTemplate.from_messages([("user", "tell me about {what}")]) | milo | StrOutputParser()
     assert await chain.ainvoke({"what": "the duck"})
 

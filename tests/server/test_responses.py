@@ -9,7 +9,6 @@ from typing import Any
 import httpx
 import openai
 import pytest
-from langchain_openai import ChatOpenAI
 from openai.types.responses import Response
 from pydantic import SecretStr
 from starlette.responses import StreamingResponse
@@ -97,6 +96,8 @@ async def test_async(endpoint: str) -> None:
 
 
 def test_langchain_speaks_it_too(endpoint: str) -> None:
+    from langchain_openai import ChatOpenAI  # seconds to load
+
     key = SecretStr("none needed")
     milo = ChatOpenAI(
         model="milo", base_url=endpoint, api_key=key, use_responses_api=True, max_retries=0, temperature=0
