@@ -23,9 +23,11 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from persona.card import Persona
+from persona.template import TURN_END
 from server.access import SETTINGS_VARIABLE, Access, Caller, Settings
 from server.completions import completion, fit_prompt
 from server.conversation import Clock, turns
+from server.engine_errors import InOneVoice
 from server.engines import Engine
 from server.envelope import RequestError, no_such_persona
 from server.metrics import CONTENT_TYPE, Measured, Metrics
@@ -43,6 +45,7 @@ log = logging.getLogger("greenroom")
 MAX_BODY_BYTES = 8 * 1024 * 1024
 BODY_SECONDS = 60
 """How long a client may take to say what it wants; it takes one of the endpoint's places meanwhile."""
+VLLM_STOPS = 4
 FOLDERS_VARIABLE = "GREENROOM_PERSONAS"
 """Environment variable with the persona folders, joined by the platform's path separator: vLLM makes the layer
 itself and passes it nothing."""
@@ -83,8 +86,12 @@ def rewritten(
     """
     persona = roster.find(request.get("model"))
     parameters = completed(checked(request, vllm=vllm), persona)
-    if "response_format" in parameters and json_schema(parameters["response_format"]) is None:
-        del parameters["response_format"]
+    if "response_format" in parameters:
+        schema = json_schema(parameters.pop("response_format"))
+        if schema is not None:
+            # One way to say it, with the name that vLLM asks for.
+            described = {"name": "reply", "schema": schema}
+            parameters["response_format"] = {"type": "json_schema", "json_schema": described}
     said = turns(request.get("messages"), persona, roster.speakers, clock)
     return persona, {
         **parameters,
@@ -226,7 +233,8 @@ class PersonaLayer:
         usage_wanted = _usage_wanted(request) or response is not None
         with Measured(self.metrics, persona.id, send, usage_wanted=usage_wanted) as measured:
             try:
-                forward = await self._fitted(request, persona, measured.send, response)
+                answered = InOneVoice(measured.send).send if self.vllm else measured.send
+                forward = await self._fitted(request, persona, answered, response)
                 await self._forward(request, scope, receive, forward)
             except RequestError as error:
                 await error.response()(scope, receive, measured.send)
@@ -252,6 +260,10 @@ class PersonaLayer:
         if request.get("use_beam_search") and not self.engine.ends_turns():
             message = "A beam search would not end with the turn: this base ends its sequences with another token."
             raise RequestError(message, param="use_beam_search", code="unsupported_parameter")
+        if self.vllm and len(request.get("stop", [])) > VLLM_STOPS:
+            if not (self.engine.ends_turns() and TURN_END in request["stop"]) or len(request["stop"]) > VLLM_STOPS + 1:
+                raise RequestError("`stop` has more words than vLLM takes.", param="stop", code="invalid_value")
+            request["stop"].remove(TURN_END)  # which the base ends with by itself
         request["model"] = self.engine.model(persona.id)
         return _with_header(send, DROPPED_HEADER, b"%d" % dropped) if dropped else send
 

@@ -56,7 +56,7 @@ HONOURED = (
         (int, 1, 16),
         note="llama.cpp: at most `--slots`; `completions`: with `use_beam_search`",
     ),
-    Parameter("stop", note="a string or up to 16"),
+    Parameter("stop", note="a string or up to 16; vLLM: up to 4"),
     Parameter("seed", limits=(int, -(2**63), 2**63 - 1), note="llama.cpp uses the lowest 32 bits"),
     Parameter("presence_penalty", limits=(float, -2, 2)),
     Parameter("frequency_penalty", limits=(float, -2, 2)),
@@ -171,6 +171,8 @@ def checked(
 def completed(parameters: dict[str, Any], persona: Persona) -> dict[str, Any]:
     """`parameters` with what the card of `persona` says where they say nothing, and an end where its turn ends."""
     beams = bool(parameters.get("use_beam_search"))
+    if parameters.get("top_p") == 0:
+        parameters["top_p"] = 1e-6  # the likeliest token alone: OpenAI allows 0 for it, vLLM does not
     defaults = persona.card.sampling.given()
     for name, value in defaults.items():
         if not beams or name in _WITH_BEAMS - {"temperature"}:

@@ -13,6 +13,7 @@ from openai.types.completion_create_params import CompletionCreateParamsBase as 
 from openai.types.responses.response_create_params import ResponseCreateParamsBase as ResponseParams
 
 from scripts.make_parameters import PAGE, page
+from server.engine_errors import in_one_voice
 from server.envelope import RequestError
 from server.parameters import ACCEPTED, NOTHING_ASKED, NOTHING_ASKED_RAW, checked, completed, honoured
 from server.response_format import MAX_SCHEMA_CHARS, json_schema
@@ -149,7 +150,7 @@ def test_a_seed_repeats_a_reply(client: httpx.Client) -> None:
     assert len({said(client, temperature=2, seed=seed) for seed in (1, 2, 3)}) > 1
 
 
-@pytest.mark.parametrize("greedy", [{"top_k": 1}, {"min_p": 1}, {"top_p": 0.0001}])
+@pytest.mark.parametrize("greedy", [{"top_k": 1}, {"min_p": 1}, {"top_p": 0}])
 def test_what_leaves_one_token_to_choose_is_greedy(client: httpx.Client, greedy: dict[str, Any]) -> None:
     assert said(client, **greedy, temperature=2, seed=3) == said(client)
 
@@ -196,3 +197,27 @@ def test_a_reply_keeps_to_its_schema(client: httpx.Client) -> None:
     assert said(client, response_format={"type": "text"}) == said(client)
     bogus = {"type": "json_schema", "json_schema": {"schema": {"type": "bogus"}}}
     assert refused_param(client, response_format=bogus) == "response_format"
+
+
+@pytest.mark.parametrize(
+    ("body", "param", "message"),
+    [
+        (
+            b'{"error":{"message":"min_tokens must be less than or equal to max_tokens=6, got 50.","type":"BadRequestError","param":null,"code":400}}',
+            "min_tokens",
+            "max_tokens=6",
+        ),
+        (
+            b'{"error":{"message":"out of vocabulary","type":"BadRequestError","param":"logit_bias","code":400}}',
+            "logit_bias",
+            "out of",
+        ),
+        (b"Bad Request", None, "log"),
+        (b'{"detail":"x"}', None, "log"),
+    ],
+)
+def test_vllms_errors_get_openais_envelope(body: bytes, param: str | None, message: str) -> None:
+    error = json.loads(in_one_voice(400, body).body())["error"]
+    assert (error["type"], error["param"]) == ("invalid_request_error", param)
+    assert message in error["message"]
+    assert not isinstance(error["code"], int)
