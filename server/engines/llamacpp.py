@@ -242,6 +242,14 @@ def _engine_error(chunk: bytes) -> RequestError:
             param="messages",
             code="context_length_exceeded",
         )
+    if "Context size has been exceeded" in message:
+        # All slots share it: this one fits alone, and not beside those that are under way.
+        return RequestError(
+            "The conversations under way fill the context that all share; ask again in a moment.",
+            code="rate_limit_exceeded",
+            status=429,
+            headers={"retry-after": "2"},
+        )
     named = _FIELD.match(message)
     param = named[1] if named is not None else None
     return RequestError(message, param=param, status=status if 400 <= status < 600 else 500)
