@@ -58,6 +58,21 @@ def bind(host: str, port: int) -> socket.socket:
     return bound
 
 
+def configured(app: ASGIApp) -> uvicorn.Config:
+    """uvicorn's settings for `app`."""
+    return uvicorn.Config(
+        app,
+        log_level=logging.WARNING,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        http=Http,
+        # Where a library for them is installed, a request to change to websockets would wait for an answer for ever.
+        ws="none",
+        # uvloop is used where it is installed, and not needed.
+    )
+
+
 def run(app: ASGIApp, bound: socket.socket, ready: Callable[[], None]) -> None:
     """Serve `app` on `bound` until SIGINT or SIGTERM; `ready` is called when the first request can come."""
 
@@ -77,13 +92,4 @@ def run(app: ASGIApp, bound: socket.socket, ready: Callable[[], None]) -> None:
                 for number, handler in previous.items():
                     signal.signal(number, handler)
 
-    config = uvicorn.Config(
-        app,
-        log_level=logging.WARNING,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=GRACE_SECONDS,
-        http=Http,
-        # uvloop is used where it is installed, and not needed.
-    )
-    Server(config).run(sockets=[bound])
+    Server(configured(app)).run(sockets=[bound])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,7 +21,7 @@ from starlette.types import Receive, Scope, Send
 
 from persona.card import Card, write_card
 from server.layer import PersonaLayer
-from server.listen import Http, bind
+from server.listen import bind, configured
 from server.openapi import description
 from server.roster import Roster
 
@@ -42,9 +43,11 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     write_card(folder / "john", Card(speaker="John Smith", base="b", owner="Ann Lee"))
     bound = bind("127.0.0.1", 0)
     app = PersonaLayer(engine, Roster([folder]))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off", http=Http))
+    server = uvicorn.Server(configured(app))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
     thread.start()
+    while not server.started:
+        time.sleep(0.01)
     yield f"http://127.0.0.1:{bound.getsockname()[1]}"
     server.should_exit = True
     thread.join()
@@ -83,10 +86,20 @@ def test_what_the_description_allows_and_what_it_does_not(url: str, case: Any) -
     ],
 )
 def test_what_is_no_http_gets_openais_envelope_too(url: str, sent: bytes) -> None:
+    head, _, body = exchanged(url, sent).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400")
+    assert msgspec.json.decode(body)["error"]["type"] == "invalid_request_error"
+
+
+def test_a_request_to_change_to_websockets_is_answered_as_any_other(url: str) -> None:
+    body = b'{"model": "john", "prompt": "hey"}'
+    head = b"POST /v1/completions HTTP/1.1\r\nHost: x\r\nConnection: close\r\nConnection: upgrade\r\nUpgrade: websocket\r\n"
+    assert exchanged(url, head + b"Content-Length: %d\r\n\r\n" % len(body) + body).startswith(b"HTTP/1.1 200")
+
+
+def exchanged(url: str, sent: bytes) -> bytes:
+    """All that comes back for `sent` until the other end closes."""
     host, _, port = url.removeprefix("http://").partition(":")
     with socket.create_connection((host, int(port)), timeout=30) as connection:
         connection.sendall(sent)
-        answer = b"".join(iter(lambda: connection.recv(65536), b""))
-    head, _, body = answer.partition(b"\r\n\r\n")
-    assert head.startswith(b"HTTP/1.1 400")
-    assert msgspec.json.decode(body)["error"]["type"] == "invalid_request_error"
+        return b"".join(iter(lambda: connection.recv(65536), b""))
