@@ -34,6 +34,8 @@ SECONDS = 180
 """An answer that takes longer counts as none."""
 WARM = 1000
 """Requests after which memory is measured first: by then every cache there is has been filled."""
+ARGUMENTS = ("--engine", "llamacpp", "--personas", str(SAMPLE_CAST), "--context", "512", "--threads", "1")
+"""A short context makes what can be answered cheap; threads would wait for each other on a busy machine."""
 STEP = 200
 """Requests between two looks at the memory."""
 
@@ -140,9 +142,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder)
         (data / "models").symlink_to(data_dir(None).resolve() / "models")
-        process, url = start_endpoint(
-            "--personas", str(SAMPLE_CAST), "--data", folder, "--context", "512", "--engine", "llamacpp"
-        )
+        process, url = start_endpoint(*ARGUMENTS, "--data", folder)
         began = time.perf_counter()
         try:
             report = fuzz(url, process.pid, arguments.requests, arguments.seed, lambda line: print(line, flush=True))

@@ -7,15 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.fuzz_endpoint import fuzz
-from tests.endpoints import SAMPLE_CAST, start_endpoint
+from benchmarks.fuzz_endpoint import ARGUMENTS, fuzz
+from tests.endpoints import start_endpoint
 
 
 @pytest.fixture
 def short_context(models_only: Path) -> Iterator[tuple[str, int]]:
-    """An endpoint's URL and process: with a short context, what can be answered costs little."""
-    cast = ("--personas", str(SAMPLE_CAST), "--data", str(models_only))
-    process, url = start_endpoint("--engine", "llamacpp", "--context", "512", *cast)
+    """An endpoint's URL and process."""
+    process, url = start_endpoint(*ARGUMENTS, "--data", str(models_only))
     yield url, process.pid
     process.terminate()
     process.wait(30)
