@@ -3,7 +3,8 @@
 It stands in front of an engine that speaks OpenAI: around the embedded one, or inside the vLLM process
 (`--middleware server.layer.PersonaLayer`). It rewrites the body of a request for a reply (who speaks, whose reply to
 open, the persona's sampling) and lets the response through untouched, so that a streamed token costs next to nothing
-here. Whatever else can be asked it answers itself, and every other route of the engine is out of reach.
+here; the Responses API alone is made of it, event by event. Whatever else can be asked it answers itself, and every
+other route of the engine is out of reach.
 """
 
 from __future__ import annotations
