@@ -149,9 +149,13 @@ class Access:
         origin = headers.get(b"origin", b"").decode("latin-1")
         if not origin or "*" in self.settings.cors or origin in self.settings.cors:
             return
-        if not is_loopback(urlsplit(origin).hostname or ""):
+        try:
+            host = urlsplit(origin).hostname or ""
+        except ValueError:
+            host = ""  # no origin that a browser would send
+        if not is_loopback(host):
             raise RequestError(
-                f"Pages of {origin} may not ask here; see --cors.", code="origin_not_allowed", status=403
+                f"Pages of {origin[:80]} may not ask here; see --cors.", code="origin_not_allowed", status=403
             )
 
     def _look(self) -> tuple[int, int, int] | None:

@@ -12,53 +12,36 @@ from typing import Any
 
 from persona.card import Persona
 from persona.names import neutralise
-from persona.template import TURN_END
 from server.engines import Engine
 from server.envelope import RequestError
-from server.parameters import checked
+from server.parameters import NOTHING_ASKED_RAW, checked, completed, refuse_if_asked
 from server.roster import Roster
 from server.window import reply_that_fits
 
 USUAL_MAX_TOKENS = 16
 """OpenAI's default for this route."""
-# Parameters of this route that OpenAI has and the engines do not have alike, and what each may hold.
-_NOTHING_ASKED: Mapping[str, tuple[Any, ...]] = {
-    "echo": (None, False), "suffix": (None, ""), "best_of": (None, 1), "n": (None, 1)
-}  # fmt: skip
-_CHAT_ALONE = ("top_logprobs", "response_format", "max_completion_tokens", "messages")
 
 
-def completion(
-    request: Mapping[str, Any], roster: Roster, engine_only: frozenset[str] = frozenset()
-) -> tuple[Persona, dict[str, Any]]:
-    """The persona that a completion request asks for, and the request as the engine is given it.
+def completion(request: Mapping[str, Any], roster: Roster, *, vllm: bool = False) -> tuple[Persona, dict[str, Any]]:
+    """The persona that a completion request asks for, and the request as the engine, `vllm` or not, is given it.
 
     Raises:
         RequestError: it cannot be answered.
     """
     persona = roster.find(request.get("model"))
     given = dict(request)
-    for name, allowed in _NOTHING_ASKED.items():
-        value = given.pop(name, None)
-        if not any(value is one or (type(value) is type(one) and value == one) for one in allowed):
-            raise RequestError(f"`{name}` is not supported here.", param=name)
-    for name in _CHAT_ALONE:
-        if name in given:
-            raise RequestError(f"Unrecognized request argument: {name}.", param=name, code="unknown_parameter")
+    for name, nothing in NOTHING_ASKED_RAW.items():
+        if name != "n" or not given.get("use_beam_search"):
+            refuse_if_asked(name, given.pop(name, None), nothing)
     logprobs = given.pop("logprobs", None)
     if logprobs is not None and (not isinstance(logprobs, int) or isinstance(logprobs, bool) or not 0 <= logprobs <= 5):
         raise RequestError("`logprobs` must be an integer from 0 to 5.", param="logprobs", code="invalid_value")
-    parameters = checked(given, engine_only, own=("model", "prompt"))
+    parameters = checked(given, vllm=vllm, own=("model", "prompt"), route="completions")
     prompt = raw_prompt(request.get("prompt"))
-    for name, default in persona.card.sampling.given().items():
-        parameters.setdefault(name, default)
+    parameters = completed(parameters, persona)
     parameters.setdefault("max_tokens", USUAL_MAX_TOKENS)
     if logprobs is not None:
         parameters["logprobs"] = logprobs
-    stop = parameters.get("stop", [])
-    parameters["stop"] = [stop] if isinstance(stop, str) else list(stop)
-    if not parameters.get("ignore_eos"):
-        parameters["stop"].append(TURN_END)
     return persona, {**parameters, "model": persona.id, "prompt": prompt}
 
 

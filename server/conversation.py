@@ -45,7 +45,7 @@ def turns(
         if not isinstance(message, dict):
             raise RequestError(f"`{where}` must be an object.", param=where, code="invalid_type")
         role = _speaker(message, where, persona, known_speakers)
-        body = neutralise(_text(message.get("content"), f"{where}.content"))
+        body = neutralise(text_of(message.get("content"), f"{where}.content"))
         if not body:
             continue
         if said and said[-1]["role"] == role:
@@ -96,8 +96,12 @@ def _speaker(message: Mapping[str, Any], where: str, persona: Persona, known: Ma
     return known.get(speaker_key(name)) or clean_name(name) or persona.interlocutor
 
 
-def _text(content: Any, where: str) -> str:
-    """The text of a message's content: a string, or OpenAI's list of parts as long as each is text."""
+def text_of(content: Any, where: str) -> str:
+    """The text of a message's content: a string, or OpenAI's list of parts as long as each is text.
+
+    Raises:
+        RequestError: it is neither; `where` is what the error calls it.
+    """
     if content is None:
         return ""
     if isinstance(content, str):
@@ -108,8 +112,10 @@ def _text(content: Any, where: str) -> str:
     for place, part in enumerate(content):
         kind = part.get("type") if isinstance(part, dict) else None
         text = part.get("text") if isinstance(part, dict) else None
-        if kind not in ("text", "input_text") or not isinstance(text, str):
+        if kind not in ("text", "input_text", "output_text") or not isinstance(text, str):
             at = f"{where}[{place}]"
-            raise RequestError(f"Personas read text; `{at}` is {kind or 'not a part'}.", param=at)
+            raise RequestError(
+                f"Personas read text; `{at}` is {kind if isinstance(kind, str) else 'not a part'}.", param=at
+            )
         lines.append(text)
     return "\n".join(lines)

@@ -3,7 +3,8 @@
 It stands in front of an engine that speaks OpenAI: around the embedded one, or inside the vLLM process
 (`--middleware server.layer.PersonaLayer`). It rewrites the body of a request for a reply (who speaks, whose reply to
 open, the persona's sampling) and lets the response through untouched, so that a streamed token costs next to nothing
-here. Whatever else can be asked it answers itself, and every other route of the engine is out of reach.
+here; the Responses API alone is made of it, event by event. Whatever else can be asked it answers itself, and every
+other route of the engine is out of reach.
 """
 
 from __future__ import annotations
@@ -27,11 +28,15 @@ from persona.template import TURN_END
 from server.access import SETTINGS_VARIABLE, Access, Caller, Settings
 from server.completions import completion, fit_prompt
 from server.conversation import Clock, turns
+from server.engine_errors import InOneVoice
 from server.engines import CALLER, Engine
 from server.envelope import RequestError, no_such_persona
 from server.metrics import CONTENT_TYPE, Measured, Metrics
 from server.openapi import description, page
-from server.parameters import VLLM_ONLY, checked
+from server.parameters import checked, completed
+from server.response_format import json_schema
+from server.responses import RESPONSES, Asked, asked
+from server.responses_answer import Answer
 from server.roster import Roster
 from server.watch import follow
 from server.window import DROPPED_HEADER, fit
@@ -41,6 +46,7 @@ log = logging.getLogger("greenroom")
 MAX_BODY_BYTES = 8 * 1024 * 1024
 BODY_SECONDS = 60
 """How long a client may take to say what it wants; it takes one of the endpoint's places meanwhile."""
+VLLM_STOPS = 4
 FOLDERS_VARIABLE = "GREENROOM_PERSONAS"
 """Environment variable with the persona folders, joined by the platform's path separator: vLLM makes the layer
 itself and passes it nothing."""
@@ -48,7 +54,7 @@ itself and passes it nothing."""
 CHAT = "/v1/chat/completions"
 MODELS = "/v1/models"
 COMPLETIONS = "/v1/completions"
-REPLIES = frozenset({CHAT, COMPLETIONS})
+REPLIES = frozenset({CHAT, COMPLETIONS, RESPONSES})
 READABLE = frozenset({MODELS, "/health", "/metrics", "/openapi.json", "/docs"})
 
 
@@ -70,25 +76,24 @@ def parsed(body: bytes) -> dict[str, Any]:
 
 
 def rewritten(
-    request: Mapping[str, Any], roster: Roster, engine_only: frozenset[str] = frozenset(), clock: Clock = datetime.now
+    request: Mapping[str, Any], roster: Roster, *, vllm: bool = False, clock: Clock = datetime.now
 ) -> tuple[Persona, dict[str, Any]]:
-    """The persona that a chat request asks for, and the request as the engine is given it.
+    """The persona that a chat request asks for, and the request as the engine, `vllm` or not, is given it.
 
-    `engine_only` is what the engine understands beyond `server.parameters.SUPPORTED`; `clock` is for context turns.
+    `clock` is for context turns.
 
     Raises:
         RequestError: it is not a chat request that can be answered.
     """
     persona = roster.find(request.get("model"))
-    parameters = checked(request, engine_only)
+    parameters = completed(checked(request, vllm=vllm), persona)
+    if "response_format" in parameters:
+        schema = json_schema(parameters.pop("response_format"))
+        if schema is not None:
+            # One way to say it, with the name that vLLM asks for.
+            described = {"name": "reply", "schema": schema}
+            parameters["response_format"] = {"type": "json_schema", "json_schema": described}
     said = turns(request.get("messages"), persona, roster.speakers, clock)
-    for name, value in persona.card.sampling.given().items():
-        parameters.setdefault(name, value)
-    stop = parameters.get("stop", [])
-    parameters["stop"] = [stop] if isinstance(stop, str) else list(stop)
-    if not parameters.get("ignore_eos"):
-        # Bases that do not know the mark as their end of sequence would go on in the next speaker's name.
-        parameters["stop"].append(TURN_END)
     return persona, {
         **parameters,
         "model": persona.id,
@@ -114,10 +119,9 @@ class PersonaLayer:
         self.clock = clock
         self.engine = engine
         self.metrics = Metrics()
-        self.engine_only: frozenset[str] = frozenset()
+        self.vllm = roster is None
         if roster is None:
             roster = Roster(Path(folder) for folder in os.environ[FOLDERS_VARIABLE].split(os.pathsep))
-            self.engine_only = VLLM_ONLY
             access = msgspec.json.decode(os.environ[SETTINGS_VARIABLE], type=Settings)
         self.roster = roster
         self.access = Access(access or Settings())
@@ -161,7 +165,10 @@ class PersonaLayer:
             _require_method(scope, "POST")
             raise RequestError("Personas write text; they have no embeddings.", param="model", code="unsupported")
         if path not in READABLE and not path.startswith(f"{MODELS}/"):
-            raise RequestError(f"There is no {path} here; try {MODELS} or {CHAT}.", code="not_found", status=404)
+            kept = " Responses are not kept." if path.startswith(f"{RESPONSES}/") else ""
+            raise RequestError(
+                f"There is no {path[:80]} here; try {MODELS} or {CHAT}.{kept}", code="not_found", status=404
+            )
         _require_method(scope, "GET")
         if path == "/health":
             await self.app(scope, receive, send)
@@ -171,10 +178,11 @@ class PersonaLayer:
                 raise _not_for(caller, "the metrics of all personas")
             return Response(self.metrics.page(), media_type=CONTENT_TYPE)
         if path == "/openapi.json":
-            return JSONResponse(description())
+            return JSONResponse(description(vllm=self.vllm))
         if path == "/docs":
             return HTMLResponse(
-                page(), headers={"content-security-policy": "default-src 'none'; style-src 'unsafe-inline'"}
+                page(vllm=self.vllm),
+                headers={"content-security-policy": "default-src 'none'; style-src 'unsafe-inline'"},
             )
         if path == MODELS:
             return JSONResponse(self.roster.listing(caller.may_ask))
@@ -211,21 +219,30 @@ class PersonaLayer:
             raise RequestError(f"The body did not arrive within {BODY_SECONDS} s.", status=408) from None
         if body is None:
             return  # the client left before it had said everything
-        asked = parsed(body)
-        self._require_persona(caller, asked.get("model"))
-        if scope["path"] == CHAT:
-            persona, request = rewritten(asked, self.roster, self.engine_only, self.clock)
+        said = parsed(body)
+        self._require_persona(caller, said.get("model"))
+        response: Asked | None = None
+        if scope["path"] == RESPONSES:
+            response = asked(said)
+            persona, request = rewritten(response.chat, self.roster, vllm=self.vllm, clock=self.clock)
+            send = Answer(response, request, persona.id, send).send
+            scope = {**scope, "path": CHAT, "raw_path": CHAT.encode()}
+        elif scope["path"] == CHAT:
+            persona, request = rewritten(said, self.roster, vllm=self.vllm, clock=self.clock)
         else:
-            persona, request = completion(asked, self.roster, self.engine_only)
-        usage_wanted = _usage_wanted(request)
+            persona, request = completion(said, self.roster, vllm=self.vllm)
+        usage_wanted = _usage_wanted(request) or response is not None
         with Measured(self.metrics, persona.id, send, usage_wanted=usage_wanted) as measured:
             try:
-                forward = await self._fitted(request, persona, measured.send)
+                answered = InOneVoice(measured.send).send if self.vllm else measured.send
+                forward = await self._fitted(request, persona, answered, response)
                 await self._forward(request, {**scope, CALLER: caller.name}, receive, forward)
             except RequestError as error:
                 await error.response()(scope, receive, measured.send)
 
-    async def _fitted(self, request: dict[str, Any], persona: Persona, send: Send) -> Send:
+    async def _fitted(
+        self, request: dict[str, Any], persona: Persona, send: Send, response: Asked | None = None
+    ) -> Send:
         """Make `request` fit the engine's context and name its persona as the engine does; where to send the reply."""
         if self.engine is None:
             return send
@@ -238,6 +255,16 @@ class PersonaLayer:
         except httpx.HTTPError as error:
             log.exception("the engine does not count")
             raise RequestError("The engine failed; the endpoint's log says more.", status=500) from error
+        if dropped and response is not None and not response.may_cut:
+            message = f"The conversation is too long by {dropped} turns, and `truncation` is disabled."
+            raise RequestError(message, param="input", code="context_length_exceeded")
+        if request.get("use_beam_search") and not self.engine.ends_turns():
+            message = "A beam search would not end with the turn: this base ends its sequences with another token."
+            raise RequestError(message, param="use_beam_search", code="unsupported_parameter")
+        if self.vllm and len(request.get("stop", [])) > VLLM_STOPS:
+            if not (self.engine.ends_turns() and TURN_END in request["stop"]) or len(request["stop"]) > VLLM_STOPS + 1:
+                raise RequestError("`stop` has more words than vLLM takes.", param="stop", code="invalid_value")
+            request["stop"].remove(TURN_END)  # which the base ends with by itself
         request["model"] = self.engine.model(persona.id)
         return _with_header(send, DROPPED_HEADER, b"%d" % dropped) if dropped else send
 

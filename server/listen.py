@@ -9,14 +9,30 @@ import signal
 import socket
 from collections.abc import Callable, Generator
 
+import h11
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from persona.errors import UserError
+from server.envelope import RequestError
 
 GRACE_SECONDS = 30
 """How long replies under way may take to finish once the endpoint is told to stop."""
 _STOP = (signal.SIGINT, signal.SIGTERM)
+
+
+class Http(H11Protocol):
+    """uvicorn's HTTP, which tells in OpenAI's envelope, too, that something is no HTTP."""
+
+    def send_400_response(self, msg: str) -> None:
+        """Say so, and close the connection."""
+        body = RequestError(f"This is not HTTP that can be read: {msg.rstrip('.')}.").body()
+        headers = [("content-type", "application/json"), ("content-length", str(len(body))), ("connection", "close")]
+        with contextlib.suppress(h11.LocalProtocolError):  # an answer is under way already, or was
+            for event in (h11.Response(status_code=400, headers=headers), h11.Data(data=body), h11.EndOfMessage()):
+                self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -42,6 +58,21 @@ def bind(host: str, port: int) -> socket.socket:
     return bound
 
 
+def configured(app: ASGIApp) -> uvicorn.Config:
+    """uvicorn's settings for `app`."""
+    return uvicorn.Config(
+        app,
+        log_level=logging.WARNING,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        http=Http,
+        # Where a library for them is installed, a request to change to websockets would wait for an answer for ever.
+        ws="none",
+        # uvloop is used where it is installed, and not needed.
+    )
+
+
 def run(app: ASGIApp, bound: socket.socket, ready: Callable[[], None]) -> None:
     """Serve `app` on `bound` until SIGINT or SIGTERM; `ready` is called when the first request can come."""
 
@@ -61,12 +92,4 @@ def run(app: ASGIApp, bound: socket.socket, ready: Callable[[], None]) -> None:
                 for number, handler in previous.items():
                     signal.signal(number, handler)
 
-    config = uvicorn.Config(
-        app,
-        log_level=logging.WARNING,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=GRACE_SECONDS,
-        # uvloop and httptools are used where they are installed, and not needed.
-    )
-    Server(config).run(sockets=[bound])
+    Server(configured(app)).run(sockets=[bound])

@@ -40,3 +40,7 @@ class Engine(Protocol):
     async def count(self, persona_id: str, prompt: str) -> int:
         """Tokens of `prompt`, a rendered one, by the engine's own tokenizer; special tokens count as what they are."""
         ...
+
+    def ends_turns(self) -> bool:
+        """Whether the token that ends the base's own sequences is the one that ends a turn."""
+        ...

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import AsyncIterator, Coroutine, Iterable
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,6 +27,7 @@ from persona.card import Persona
 from persona.errors import UserError
 from server.engines import CALLER
 from server.engines.llamacpp_load import Base, Loader, Served
+from server.engines.llamacpp_parameters import translate
 from server.engines.llamacpp_server import MODEL_ALIAS
 from server.envelope import RequestError, no_such_persona
 
@@ -33,8 +36,7 @@ log = logging.getLogger("greenroom")
 # llama.cpp writes its own model name into every answer. It is made to write this, and the persona's id is put in
 # its place byte for byte: inside a JSON string a quote is escaped, so nothing a model says can look like it.
 _MODEL_MARK = b'"model":"%s"' % MODEL_ALIAS.encode()
-# Where OpenAI's or vLLM's word for a parameter differs from llama.cpp's.
-_RENAMED = {"repetition_penalty": "repeat_penalty"}
+_FIELD = re.compile(r"Field '(\w+)'")
 _T = TypeVar("_T")
 _EVENT_END = b"\n\n"
 _ERROR_EVENT = b'data: {"error"'
@@ -92,6 +94,10 @@ class LlamaCpp:
         """Tokens of a rendered prompt."""
         return await self._base(persona_id).tokens(prompt)
 
+    def ends_turns(self) -> bool:
+        """Not known, and not needed: each request has a `stop` for it, since there is no beam search here."""
+        return False
+
     def _base(self, persona_id: str) -> Base:
         return self._asked(persona_id).base
 
@@ -140,9 +146,7 @@ class LlamaCpp:
         request: dict[str, Any] = msgspec.json.decode(await http.body())
         persona_id: str = request["model"]
         served = self._asked(persona_id)
-        for name, theirs in _RENAMED.items():
-            if name in request:
-                request[theirs] = request.pop(name)
+        await translate(request, partial(self.count, persona_id))
         try:
             answer = await _unless_gone(self._answer(http, request, served, turn), http)
             if answer is None:
@@ -225,4 +229,14 @@ def _engine_error(chunk: bytes) -> RequestError:
             param="messages",
             code="context_length_exceeded",
         )
-    return RequestError(message, status=status if 400 <= status < 600 else 500)
+    if "Context size has been exceeded" in message:
+        # All slots share it: this one fits alone, and not beside those that are under way.
+        return RequestError(
+            "The conversations under way fill the context that all share; ask again in a moment.",
+            code="rate_limit_exceeded",
+            status=429,
+            headers={"retry-after": "2"},
+        )
+    named = _FIELD.match(message)
+    param = named[1] if named is not None else None
+    return RequestError(message, param=param, status=status if 400 <= status < 600 else 500)

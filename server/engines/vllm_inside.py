@@ -14,6 +14,7 @@ from typing import Any
 from persona.card import Persona
 from persona.errors import UserError
 from persona.paths import data_dir
+from persona.template import TURN_END
 from server.engines.vllm import BASE_SUFFIX
 from server.engines.vllm_copies import Held, kept_adapter, remove_unused
 
@@ -50,6 +51,10 @@ class Vllm:
         """Tokens of a rendered prompt, by the tokenizer that vLLM uses itself."""
         ids = await asyncio.to_thread(self._tokenizer.encode, prompt, add_special_tokens=False)
         return len(ids)
+
+    def ends_turns(self) -> bool:
+        """Whether a reply ends by itself, without a `stop` for the mark at its end."""
+        return bool(self._tokenizer.eos_token == TURN_END)
 
     async def update(self, personas: Iterable[Persona]) -> dict[str, UserError]:
         """Serve `personas` from now on (see `server.engines.Engine`)."""

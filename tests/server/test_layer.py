@@ -149,7 +149,7 @@ async def test_a_body_without_end_is_cut_off(client: httpx.AsyncClient) -> None:
     "path",
     [
         "/",
-        "/v1/responses",
+        "/v1/messages",
         "/invocations",
         "/tokenize",
         "/pause",

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
 import openai
 import pytest
+from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from server.envelope import RequestError
+from server.layer import PersonaLayer
+from server.roster import Roster
 
 MILO = "milo"
 
@@ -52,3 +62,22 @@ def test_errors_arrive_as_the_packages_own(client: openai.OpenAI) -> None:
     with pytest.raises(openai.BadRequestError) as refused:
         client.chat.completions.create(model=MILO, messages=[], temperature=0.5)
     assert refused.value.param == "messages"
+
+
+async def test_an_error_within_a_stream_is_raised_by_the_package(roster: Roster) -> None:
+    async def lines() -> AsyncIterator[bytes]:
+        yield b'data: {"choices":[{"index":0,"delta":{"content":"he"},"finish_reason":null}]}\n\n'
+        yield b"data: %s\n\ndata: [DONE]\n\n" % RequestError("out of memory", status=500).body()
+
+    async def engine(scope: Scope, receive: Receive, send: Send) -> None:
+        await StreamingResponse(lines(), media_type="text/event-stream")(scope, receive, send)
+
+    # Newer versions of the package are typed for another httpx, and take this one.
+    http: Any = httpx.AsyncClient(transport=httpx.ASGITransport(PersonaLayer(engine, roster)))
+    async with openai.AsyncOpenAI(base_url="http://endpoint/v1", api_key="none needed", http_client=http) as client:
+        stream = await client.chat.completions.create(
+            model="john", messages=[{"role": "user", "content": "hey"}], stream=True
+        )
+        assert (await anext(stream)).choices[0].delta.content == "he"
+        with pytest.raises(openai.APIError, match="out of memory"):
+            await anext(stream)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import httpx
 import openai
@@ -61,7 +62,7 @@ def test_a_stream_ends_with_its_usage(client: openai.OpenAI) -> None:
 
 @pytest.mark.vllm
 @pytest.mark.parametrize(
-    "path", ["/tokenize", "/invocations", "/v1/responses", "/v1/load_lora_adapter", "/v1/unload_lora_adapter"]
+    "path", ["/tokenize", "/invocations", "/v1/messages", "/v1/load_lora_adapter", "/v1/unload_lora_adapter"]
 )
 def test_vllms_own_routes_are_out_of_reach(vllm_endpoint: str, path: str) -> None:
     url = vllm_endpoint.removesuffix("/v1") + path
@@ -90,3 +91,55 @@ def test_two_bases_at_once_are_refused(models_only: Path, tmp_path: Path) -> Non
     personas = [write_card(tmp_path / name, Card(speaker=name, base=name)) for name in ("a", "b")]
     with pytest.raises(UserError, match="one base model at a time"):
         vllm.command(personas, models_only, host="127.0.0.1", port=1, context=512, slots=2)
+
+
+@pytest.mark.vllm
+def test_a_response_is_made_of_the_chat_and_streams_the_same(client: openai.OpenAI) -> None:
+    whole = client.responses.create(model="milo", input="hey", temperature=0, max_output_tokens=8)
+    assert whole.output_text == client.chat.completions.create(
+        model="milo", messages=[{"role": "user", "content": "hey"}], temperature=0, max_tokens=8
+    ).choices[0].message.content  # fmt: skip
+    events = list(client.responses.create(model="milo", input="hey", temperature=0, max_output_tokens=8, stream=True))
+    deltas = [event.delta for event in events if event.type == "response.output_text.delta"]
+    assert "".join(deltas) == whole.output_text
+    assert events[-1].type == f"response.{whole.status}"
+    assert whole.usage is not None
+
+
+@pytest.mark.vllm
+def test_beams_come_best_first_and_end_with_the_turn(client: openai.OpenAI) -> None:
+    talk: Any = [{"role": "user", "content": "hey"}]
+    beams: dict[str, Any] = {"use_beam_search": True, "length_penalty": 1.0}
+    answer = client.chat.completions.create(model="milo", messages=talk, n=2, max_tokens=8, extra_body=beams)
+    said = [choice.message.content or "" for choice in answer.choices]
+    assert len(set(said)) == 2
+    assert not any("<|" in text for text in said)
+    with pytest.raises(openai.BadRequestError, match="no `seed`"):
+        client.chat.completions.create(model="milo", messages=talk, seed=1, extra_body=beams)
+
+
+@pytest.mark.vllm
+def test_bad_words_and_a_least_number_of_tokens(client: openai.OpenAI) -> None:
+    def answer(**more: Any) -> tuple[str, int]:
+        talk: Any = [{"role": "user", "content": "hey"}]
+        got = client.chat.completions.create(
+            model="milo", messages=talk, temperature=0, max_tokens=12, extra_body={"ignore_eos": True, **more}
+        )
+        assert got.usage is not None
+        return got.choices[0].message.content or "", got.usage.completion_tokens
+
+    word = answer()[0].split()[1]
+    assert word not in answer(bad_words=[word])[0].split()
+    assert answer(ignore_eos=False, min_tokens=10)[1] >= 10
+
+
+@pytest.mark.vllm
+def test_a_reply_keeps_to_its_schema(client: openai.OpenAI) -> None:
+    schema: Any = {"name": "boat", "schema": {"enum": ["green", "blue"]}}
+    answer = client.chat.completions.create(
+        model="milo",
+        messages=[{"role": "user", "content": "green or blue?"}],
+        response_format={"type": "json_schema", "json_schema": schema},
+        max_tokens=16,
+    )
+    assert answer.choices[0].message.content in ('"green"', '"blue"')
