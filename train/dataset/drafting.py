@@ -15,7 +15,7 @@ from train.dataset.spool import Spool
 from train.dataset_choices import Rule
 from train.sessions import Session
 
-Redact = Callable[[str], str]
+Redact = Callable[[str, str], str]
 
 _NOWHERE = Found()
 
@@ -81,7 +81,7 @@ class Drafter:
             return None
         texts = [turn.messages for turn in session.turns]
         if self._redact is not None:
-            texts = [list(map(self._redact, messages)) for messages in texts]
+            texts = _redacted(texts, self._redact)
         if not is_eval:
             self._choose(session, trained, found.turns)
         persons = [turn.person for turn in session.turns]
@@ -102,3 +102,13 @@ class Drafter:
                 continue
             trained[index] = False
             self.untrained[reason] += len(session.turns[index].messages)
+
+
+def _redacted(texts: list[list[str]], redact: Redact) -> list[list[str]]:
+    """Redact each message, knowing the one before it: "hunter2" alone is a password where one was asked for."""
+    before = ""
+    redacted = []
+    for messages in texts:
+        redacted.append([redact(text, before) for before, text in zip([before, *messages], messages, strict=False)])
+        before = messages[-1] if messages else before
+    return redacted
