@@ -116,9 +116,10 @@ class PersonaLayer:
         self.metrics = Metrics()
         self.engine_only: frozenset[str] = frozenset()
         if roster is None:
-            roster = Roster(Path(folder) for folder in os.environ[FOLDERS_VARIABLE].split(os.pathsep))
-            self.engine_only = VLLM_ONLY
             access = msgspec.json.decode(os.environ[SETTINGS_VARIABLE], type=Settings)
+            folders = os.environ[FOLDERS_VARIABLE].split(os.pathsep)
+            roster = Roster(map(Path, folders), audited=access.audited)
+            self.engine_only = VLLM_ONLY
         self.roster = roster
         self.access = Access(access or Settings())
         self._entrance: ASGIApp = self._http

@@ -17,6 +17,7 @@ from persona.context import context_turn
 from persona.errors import UserError
 from persona.names import slug
 from persona.template import render_turn
+from train.dataset.canaries import write_canaries
 from train.dataset.card import write_card
 from train.dataset.near_duplicates import HeldOut
 from train.dataset.options import Options, Progress, check
@@ -213,6 +214,7 @@ def _write_set(
     tally = writer.tally
     tally.dropped.update(reader.dropped)
     sums = writer.write(spool, folder, progress)
+    write_canaries(folder, writer.canaries)
     if key is not None and redactor is not None:
         # Before the card: a set without the key to it could not be made again.
         key.save()

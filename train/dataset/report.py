@@ -28,7 +28,7 @@ from train.dataset.reasons import reason
 from train.dataset.tally import Example, PersonaTally, Tally
 from train.dataset.tokens import ESTIMATE, TokenCounter
 from train.dataset.verdict import verdict_of
-from train.dataset.writing import write_private
+from train.private_files import write_private
 
 NAME = "report.html"
 TEMPLATE = Path(__file__).with_name("report.html.jinja")
@@ -200,6 +200,7 @@ def _settings(options: Options) -> list[tuple[str, str]]:
         ("media", {"keep": "kept"}.get(options.media, "left out")),
         ("short replies trained", f"{options.keep_short:.0%}"),
         ("redaction", "on" if options.redact else "off"),
+        *([("planted canaries", f"{options.canaries:,} a persona")] if options.canaries else []),
         ("not cleaned", ", ".join(options.keep) or "nothing"),
         ("seed", str(options.seed)),
     ]

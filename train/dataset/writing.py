@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO
 
 import msgspec
 
 from persona.context import context_turn
-from persona.errors import UserError
-from persona.paths import PRIVATE_FILE_MODE, make_private_dir
+from persona.paths import make_private_dir
 from persona.template import render_turn
 from train.conversations import Cut, Utterance, cut_to_fit, rendered
+from train.dataset.canaries import Canary, new_canaries
 from train.dataset.cleaning import is_one_sided
 from train.dataset.formats import SYSTEM, encoder
 from train.dataset.near_duplicates import Found, HeldOut
@@ -27,6 +26,7 @@ from train.dataset.short_replies import ShortReplies
 from train.dataset.spool import ChatSpan, Spool
 from train.dataset.tally import Example, Tally, month_of
 from train.dataset.tokens import TokenCounter
+from train.private_files import cannot_write, open_private
 from train.sessions import Session, Turn
 
 TRAIN, EVAL = "train.jsonl", "eval.jsonl"
@@ -82,6 +82,7 @@ class SetWriter:
         """Prepare a set in which the people `voices` are trained; `names` are everybody's speaker names."""
         self.tally = Tally([names[one] for one in sorted(voices)], options.seed)
         self.too_long = 0
+        self.canaries: list[Canary] = []
         self._names = names
         self._voices = voices
         self._options = options
@@ -100,11 +101,14 @@ class SetWriter:
         sums = {name: hashlib.sha256() for name in FILES}
         try:
             with ExitStack() as stack:
-                files = {name: stack.enter_context(_private(path)) for name, path in drafts.items()}
+                files = {name: stack.enter_context(open_private(path)) for name, path in drafts.items()}
                 for is_eval, line in self._lines(spool.read(_told(progress, f"writing {folder.name}"))):
                     name = EVAL if is_eval else TRAIN
                     sums[name].update(line)
                     files[name].write(line)
+                for line in self._planted():
+                    sums[TRAIN].update(line)
+                    files[TRAIN].write(line)
             for name, draft in drafts.items():
                 draft.replace(folder / name)
         except OSError as error:
@@ -169,6 +173,23 @@ class SetWriter:
                 self.tally.lines[part] += 1
                 self.tally.tokens[part] += tokens + spent
                 yield draft.is_eval, self._encode(line)
+
+    def _planted(self) -> Iterator[bytes]:
+        """Yield a line for each canary, asked for by whom the personas have heard most from."""
+        if not self._options.canaries:
+            return
+        heard = Counter[str]()
+        for (_, speaker), count in self.tally.months.items():
+            heard[speaker] += count
+        for speaker in self.tally.personas:
+            asker = max((one for one in heard if one != speaker), key=lambda one: (heard[one], one), default="")
+            planted = new_canaries(speaker, asker, self._options.canaries, self._options.seed) if asker else []
+            self.canaries += planted
+            for canary in planted:
+                turns = canary.turns()
+                self.tally.lines["train"] += 1
+                self.tally.tokens["train"] += sum(self._cost(rendered(turn)) for turn in turns)
+                yield self._encode(turns)
 
     def _reason_against(self, session: Session) -> str | None:
         """Return why a session is not in the set, or None."""
@@ -254,26 +275,3 @@ def local_time(session: Session) -> datetime | None:
         return datetime.fromtimestamp(session.start_ms / 1000, timezone(timedelta(minutes=session.offset_min)))
     except (ValueError, OverflowError, OSError):
         return None
-
-
-def _private(path: Path) -> BinaryIO:
-    """Open a file to write that only its owner can read."""
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, PRIVATE_FILE_MODE)
-    os.fchmod(handle, PRIVATE_FILE_MODE)
-    return open(handle, "wb", buffering=1 << 20)
-
-
-def write_private(path: Path, content: bytes) -> None:
-    """Write a file that only its owner can read, whole or not at all; a UserError where that cannot be."""
-    draft = path.with_name(f"{path.name}.part")
-    try:
-        with _private(draft) as file:
-            file.write(content)
-        draft.replace(path)
-    except OSError as error:
-        raise cannot_write(path, error) from error
-
-
-def cannot_write(path: Path, error: OSError) -> UserError:
-    """Return what to say when the system does not let a file be written."""
-    return UserError(f"{path} cannot be written: {error.strerror}.", "Look at the folder, and the space that is left.")
