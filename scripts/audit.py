@@ -61,7 +61,7 @@ def audit(
     held_out = read_set(sets / "eval.jsonl") if (sets / "eval.jsonl").stat().st_size else []
     canaries = read_canaries(sets)
     sha256 = set_sha256(sets)
-    chosen = _chosen(cast, persona, {turn["from"] for one in train for turn in one if turn["train"]})
+    chosen = chosen_personas(cast, persona, {turn["from"] for one in train for turn in one if turn["train"]})
     for one in chosen:
         _check_set(one, sha256, any_set)
     console = Console()
@@ -80,7 +80,12 @@ def audit(
         raise typer.Exit(1)
 
 
-def _chosen(cast: Path, wanted: list[str] | None, trained: set[str]) -> list[Persona]:
+def chosen_personas(cast: Path, wanted: list[str] | None, trained: set[str]) -> list[Persona]:
+    """The personas that are `wanted`, or all whose speaker is trained in the set.
+
+    Raises:
+        UserError: there is none, or one is not trained in it.
+    """
     from persona.card import load_persona, load_personas
     from persona.errors import UserError
 
