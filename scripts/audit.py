@@ -58,7 +58,9 @@ def audit(
     cast = personas or personas_dir(folder)
     sets = dataset or folder / SETS
     train = read_set(sets / "train.jsonl")
-    held_out = read_set(sets / "eval.jsonl") if (sets / "eval.jsonl").stat().st_size else []
+    # Empty where nothing is held out, which is no fault of a set.
+    unseen = sets / "eval.jsonl"
+    held_out = [] if unseen.is_file() and not unseen.stat().st_size else read_set(unseen)
     canaries = read_canaries(sets)
     sha256 = set_sha256(sets)
     chosen = chosen_personas(cast, persona, {turn["from"] for one in train for turn in one if turn["train"]})
@@ -169,9 +171,11 @@ def _look_for_originals(data: Path, sets: Path, train: Any, texts: list[str], ev
     redacted = not card.is_file() or json.loads(card.read_bytes())["options"].get("redact", True)
     with open_store(data, create=False) as store:
         everybody = known_people(store.db)
-    shown = [one for one in everybody if not one.excluded and speakers & set(one.names)]
-    hidden = [one for one in everybody if one.excluded or (redacted and one not in shown)]
-    evidence.names = names_in(key or RedactionKey(None, b"\0" * 32), hidden, shown, texts, evidence.training)
+        shown = [one for one in everybody if not one.excluded and speakers & set(one.names)]
+        hidden = [one for one in everybody if one.excluded or (redacted and one not in shown)]
+        none = RedactionKey(None, b"\0" * 32)
+        forgotten = store.forgotten.has_name
+        evidence.names = names_in(key or none, hidden, shown, texts, evidence.training, forgotten=forgotten)
 
 
 @contextmanager

@@ -244,6 +244,9 @@ def scored(base: Path, evaluation: Path, adapters: Sequence[Path], out: Path, fo
         command.append("--four-bit")
     environ = {**training_environ(python), "HF_HUB_OFFLINE": "1"}
     if subprocess.run(command, env=environ).returncode:
-        raise UserError("the held-out loss could not be computed; the reason is above.", "greenroom train --resume")
+        raise UserError(
+            "the held-out loss could not be computed; the reason is above.",
+            "Give the same command again; a run goes on with --resume.",
+        )
     scores = json.loads(out.read_text("utf-8"))
     return {"base": scores["base"], **{str(folder): scores[str(place)] for place, folder in enumerate(adapters)}}

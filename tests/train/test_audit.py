@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import threading
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,45 +29,6 @@ TALK = [
     [("Bob", "tell me"), ("Alice", f"{STORY} {n}"), ("Bob", "no way"), ("Alice", "yes really it did")]
     for n in range(12)
 ]
-
-
-class Parrot:
-    """An endpoint that answers with what `reply` makes of a request's last message."""
-
-    def __init__(self, reply: Callable[[str], str]) -> None:
-        self.asked: list[dict[str, Any]] = []
-        parrot = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                request = json.loads(self.rfile.read(int(self.headers["content-length"])))
-                parrot.asked.append(request)
-                text = reply(request["messages"][-1]["content"])
-                body = json.dumps({"choices": [{"message": {"content": text}, "finish_reason": "stop"}]}).encode()
-                self.send_response(200)
-                self.send_header("content-length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_: object) -> None: ...
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/v1"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-
-@pytest.fixture
-def parrot() -> Iterator[Callable[[Callable[[str], str]], Parrot]]:
-    made: list[Parrot] = []
-
-    def make(reply: Callable[[str], str]) -> Parrot:
-        made.append(Parrot(reply))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.server.shutdown()
-        one.server.server_close()
 
 
 @pytest.fixture

@@ -30,6 +30,7 @@ def greenroom(*arguments: object, data: Path) -> subprocess.CompletedProcess[str
 
 @pytest.mark.train
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_an_overfitted_adapter_fails_its_audit(base_weights: Path, tmp_path: Path) -> None:
     data, sets = tmp_path / "data", tmp_path / "data" / "dataset"
     sets.mkdir(parents=True)

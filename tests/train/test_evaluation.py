@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
+import typer
+from typer.testing import CliRunner
 
+from persona.card import Card, write_card
 from persona.errors import UserError
+from scripts.evaluate import evaluate
+from tests.train.parrots import Parrot
 from train.evaluation.likelihood import Foreseen, best_adapter, table_of
 from train.evaluation.report import write_report
 from train.evaluation.results import Results, Sides, kept, write_results
@@ -124,6 +132,45 @@ def test_a_part_that_is_done_is_not_done_again_unless_it_is_of_something_else(tm
     (tmp_path / "voices.json").write_text("{")
     kept(tmp_path, "voices", ("a", 2), dict[str, Taken], make)
     assert len(done) == 3
+
+
+def test_the_command_asks_each_persona_and_compares_with_what_was_really_said(
+    tmp_path: Path, parrot: Callable[..., Parrot]
+) -> None:
+    sets = tmp_path / "data" / "dataset"
+    sets.mkdir(parents=True)
+    for name in ("train.jsonl", "eval.jsonl"):
+        talk = [
+            {"conversations": [turn("Ann", "so?"), turn("Bo", purr, train=True), turn("Ann", shout, train=True)]}
+            for shout, purr in zip(SHOUTS, PURRS, strict=True)
+        ]
+        (sets / name).write_text("".join(json.dumps(one) + "\n" for one in talk))
+    for name in ("Ann", "Bo"):
+        write_card(tmp_path / "data" / "personas" / name.lower(), Card(speaker=name, base="b"))
+    # Both shout: Ann's persona is taken for her, and Bo's too.
+    heard = parrot(lambda said: f"{said.upper()} NOW!!")
+    app = typer.Typer()
+    app.command()(evaluate)
+    asked = ["--part", "voices", "--part", "style", "--url", heard.url, "-n", "8", "--data", str(tmp_path / "data")]
+    result = CliRunner().invoke(app, asked)
+    assert result.exit_code == 0, result.output
+    assert len(heard.asked) == 16
+    out = tmp_path / "data" / "evaluation" / "latest"
+    found = msgspec.json.decode((out / "evaluation.json").read_bytes(), type=Results)
+    assert found.likelihood is None
+    assert found.voices["Ann"].real == Taken(6, 6, {"Ann": 6})
+    assert (found.voices["Ann"].persona.share, found.voices["Bo"].persona.share) == (1, 0)
+    capitals = {who: {one.what: one for one in rows}["capitals, share of letters"] for who, rows in found.style.items()}
+    assert capitals["Ann"].distance == 0
+    assert capitals["Bo"].distance > 1
+    first = (out / "evaluation.json").read_bytes()
+    assert CliRunner().invoke(app, asked).exit_code == 0
+    assert len(heard.asked) == 16
+    assert (out / "evaluation.json").read_bytes() == first
+
+
+def turn(who: str, what: str, *, train: bool = False) -> dict[str, object]:
+    return {"from": who, "value": what, "train": train}
 
 
 def test_the_page_has_the_numbers_of_every_part_and_loads_nothing(tmp_path: Path) -> None:

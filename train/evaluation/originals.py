@@ -6,7 +6,7 @@ does not is chance (a name that many people have) or was known to the base. Both
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -59,10 +59,12 @@ def names_in(
     shown: Sequence[KnownPerson],
     replies: Sequence[str],
     training: Sequence[str],
+    *,
+    forgotten: Callable[[str], bool] | None = None,
 ) -> list[Find]:
-    """Return the names of hidden people that stand in replies, in every form in which redaction would take them out."""
+    """Return the names of hidden and `forgotten` people in replies, in every form that redaction would take out."""
     kinds = frozenset({"name", "username"})
-    redactor = Redactor(key, hidden=hidden, shown=shown, forgotten=None, kinds=kinds)
+    redactor = Redactor(key, hidden=hidden, shown=shown, forgotten=forgotten, kinds=kinds)
     hits = [(span.value.casefold(), number) for number, reply in enumerate(replies) for span in redactor.spans(reply)]
     there: set[str] = set()
     for text in training if hits else ():

@@ -59,7 +59,7 @@ def _words(text: str) -> list[str]:
 NUMBERS: dict[str, Callable[[str], float]] = {
     "characters": lambda text: float(len(text)),
     "messages a turn": lambda text: float(len(text.split("\n"))),
-    "characters a message": lambda text: statistics.mean(map(len, text.split("\n"))),
+    "characters a message": lambda text: statistics.fmean(map(len, text.split("\n"))),
     "capitals, share of letters": _capitals,
     "marks, share of characters": lambda text: _share(len(re.findall(r"[^\w\s]", text)), len(text)),
     "emoji": lambda text: float(len(_EMOJI.findall(text))),
@@ -124,8 +124,8 @@ def differences(
                 _between(sides[0], sides[1], compare, seed),
                 _floor(sides[0], compare, seed),
                 other,
-                statistics.mean(sides[0]),
-                statistics.mean(sides[1]),
+                statistics.fmean(sides[0]),
+                statistics.fmean(sides[1]),
             )
         )
     for what, choices in CHOICES.items():
@@ -161,7 +161,7 @@ def _between(real: Sequence[T], made: Sequence[T], compare: Compare[T], seed: in
     """The mean distance of random halves of the real replies from as many of the others."""
     draws = random.Random(seed)
     size = min(len(real) // 2, len(made))
-    return statistics.mean(compare(draws.sample(real, size), draws.sample(made, size)) for _ in range(SPLITS))
+    return statistics.fmean(compare(draws.sample(real, size), draws.sample(made, size)) for _ in range(SPLITS))
 
 
 def _floor(real: Sequence[T], compare: Compare[T], seed: int) -> float:
@@ -172,7 +172,7 @@ def _floor(real: Sequence[T], compare: Compare[T], seed: int) -> float:
     for _ in range(SPLITS):
         mixed = draws.sample(real, 2 * size)
         found.append(compare(mixed[:size], mixed[size:]))
-    return statistics.mean(found)
+    return statistics.fmean(found)
 
 
 def _said(replies: Sequence[str]) -> list[str]:
