@@ -22,10 +22,10 @@ from train.private_files import write_private
 
 NGRAM = 8
 """Words of an n-gram: fewer are everybody's phrases."""
-MOST_WORDS = 25
+MOST_WORDS = 15
 """A run of more words is a message of somebody's, and not their way with words."""
-MOST_CHARACTERS = 150
-"""As long as the matches that code assistants suppress."""
+MOST_CHARACTERS = 100
+"""About as many words, with their spaces and marks."""
 MOST_NGRAM_SHARE = 0.1
 LONG_ANSWER = NGRAM
 """Real answers of fewer words are met by chance."""
