@@ -46,6 +46,7 @@ def test_an_overfitted_adapter_fails_its_audit(base_weights: Path, tmp_path: Pat
         (sets / name).write_text("".join(json.dumps({"conversations": one}) + "\n" for one in lines))
     recipe = read_recipe(find_recipe("smollm2-lora-cpu"))
     recipe |= {"num_epochs": 20, "lora_r": 16, "lora_alpha": 32, "evals_per_epoch": None, "eval_steps": 1000}
+    recipe |= {"saves_per_epoch": None, "save_steps": 1000}
     (data / "by-heart.yml").write_text(yaml.safe_dump({key: one for key, one in recipe.items() if one is not None}))
     trained = greenroom("train", data / "by-heart.yml", "--anyway", data=data)
     assert trained.returncode == 0, trained.stdout[-2000:] + trained.stderr[-2000:]
