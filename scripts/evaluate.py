@@ -110,6 +110,7 @@ def _likelihood(console: Console, chosen: list[Persona], data: Path, sets: Path,
     def make() -> Table:
         _print_estimate(console, base, sets, 1 + len(with_adapter))
         scores = scored(base, sets / "eval.jsonl", [Path(one) for one in with_adapter], to / "scores.json", False)
+        (to / "scores.json").unlink()
         return table_of(scores, {path: one.speaker for path, one in with_adapter.items()})
 
     made_from = (results.dataset_sha256, base.name, results.personas)

@@ -87,6 +87,11 @@ def test_replies_that_were_given_are_not_asked_for_again(data: Path, parrot: Any
     assert (first, len(heard.asked) - first) == (8, 4)
     assert greenroom_audit("alice", "--url", heard.url, "-n", 8, "--seed", 1, "--data", data).exit_code == 0
     assert len(heard.asked) == 8 + 4 + 8
+    # Other weights under the same name are asked anew.
+    (data / "personas" / "alice" / "adapter").mkdir()
+    (data / "personas" / "alice" / "adapter" / "adapter_model.safetensors").write_bytes(b"other")
+    assert greenroom_audit("alice", "--url", heard.url, "-n", 8, "--seed", 1, "--data", data).exit_code == 0
+    assert len(heard.asked) == 8 + 4 + 8 + 8
 
 
 def test_an_audit_is_of_the_set_that_the_persona_was_trained_on(data: Path, parrot: Any) -> None:

@@ -17,6 +17,7 @@ from typing import Any, Literal
 import httpx
 import msgspec
 
+from persona.audit import adapter_sha256
 from persona.card import Persona
 from persona.errors import UserError
 from persona.paths import make_private_dir
@@ -96,7 +97,8 @@ def asked(
     Raises:
         UserError: the endpoint cannot be reached, does not know the persona, or refuses.
     """
-    known = _kept(file, wanted)
+    mark = _mark(persona, wanted)
+    known = _kept(file, mark, wanted)
     make_private_dir(file.parent)
     missing = [place for place in range(len(wanted)) if place not in known]
     if told is not None:
@@ -104,7 +106,7 @@ def asked(
     if not missing:
         return [known[place] for place in range(len(wanted))]
     if not file.is_file():
-        write_private(file, msgspec.json.encode(_mark(wanted)) + b"\n")
+        write_private(file, msgspec.json.encode(mark) + b"\n")
     headers = {"authorization": f"Bearer {key}"} if (key := os.environ.get("GREENROOM_API_KEY")) else {}
     with (
         httpx.Client(base_url=url.rstrip("/"), headers=headers, timeout=_PATIENCE_S) as client,
@@ -175,19 +177,20 @@ def _newest(turns: list[tuple[str, str]]) -> list[tuple[str, str]]:
     return turns[first:]
 
 
-def _mark(wanted: Sequence[Reply]) -> str:
-    """What tells one set of questions from another."""
-    return hashlib.sha256(msgspec.json.encode(wanted)).hexdigest()
+def _mark(persona: Persona, wanted: Sequence[Reply]) -> str:
+    """What tells one set of questions, and whom they are asked, from another."""
+    whom = (persona.speaker, persona.card.base, persona.card.sampling, adapter_sha256(persona))
+    return hashlib.sha256(msgspec.json.encode((whom, wanted))).hexdigest()
 
 
-def _kept(file: Path, wanted: Sequence[Reply]) -> dict[int, Reply]:
+def _kept(file: Path, mark: str, wanted: Sequence[Reply]) -> dict[int, Reply]:
     try:
-        mark, *rows = file.read_bytes().splitlines()
+        first, *rows = file.read_bytes().splitlines()
     except (FileNotFoundError, ValueError):
         return {}
     known: dict[int, Reply] = {}
     try:
-        if msgspec.json.decode(mark) != _mark(wanted):
+        if msgspec.json.decode(first) != mark:
             raise msgspec.DecodeError
         for row in rows:
             place, text, ended = msgspec.json.decode(row, type=tuple[int, str, bool])
@@ -198,5 +201,5 @@ def _kept(file: Path, wanted: Sequence[Reply]) -> dict[int, Reply]:
             file.unlink()
             return {}
         lines = [msgspec.json.encode([place, one.text, one.ended]) for place, one in known.items()]
-        write_private(file, b"\n".join([mark, *lines]) + b"\n")
+        write_private(file, b"\n".join([first, *lines]) + b"\n")
     return known
