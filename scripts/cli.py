@@ -12,10 +12,12 @@ import traceback
 import typer
 
 from persona.errors import UserError
+from scripts.audit import audit
 from scripts.chat import chat
 from scripts.dataset import dataset
 from scripts.demo import demo
 from scripts.doctor import doctor
+from scripts.evaluate import evaluate
 from scripts.import_exports import import_exports
 from scripts.model import model
 from scripts.people import people
@@ -41,6 +43,8 @@ app.command("train", rich_help_panel="From chats to personas")(train)
 app.command("sweep", rich_help_panel="From chats to personas")(sweep)
 app.add_typer(personas, name="personas", rich_help_panel="From chats to personas")
 app.add_typer(redaction, name="redaction", rich_help_panel="From chats to personas")
+app.command("evaluate", rich_help_panel="From chats to personas")(evaluate)
+app.command("audit", rich_help_panel="From chats to personas")(audit)
 app.command("serve", rich_help_panel="Talking to them")(serve)
 app.command("chat", rich_help_panel="Talking to them")(chat)
 app.command("demo", rich_help_panel="Talking to them")(demo)

@@ -111,6 +111,13 @@ def dataset(
             rich_help_panel=SAFE,
         ),
     ] = True,
+    canaries: Annotated[
+        int,
+        typer.Option(
+            help="Plant so many invented secrets for each persona; `greenroom audit` tells what became of them.",
+            rich_help_panel=SAFE,
+        ),
+    ] = 0,
     out: Annotated[Path | None, typer.Option(help="The folder to write to.", show_default="DATA/dataset")] = None,
     seed: Annotated[int, typer.Option(help="For what is drawn: --keep-short, examples.")] = 0,
     force: Annotated[bool, typer.Option("--force", help="Replace a dataset that is there.")] = False,
@@ -145,6 +152,7 @@ def dataset(
         keep=tuple(sorted(set(keep or ()))),
         keep_short=keep_short,
         redact=redact,
+        canaries=canaries,
         seed=seed,
     )
     console = Console()

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import socket
-import subprocess
 import sys
-import threading
 from pathlib import Path
 from typing import Annotated
 
@@ -33,47 +30,11 @@ def demo(
     from persona.bases import DEFAULT, gguf_path
     from persona.paths import data_dir
     from scripts.chat import chat
+    from scripts.endpoint import endpoint
 
     gguf_path(DEFAULT, data_dir(data))  # a missing model is said here, not in the endpoint's log
-    process, url = _start(personas, data_dir(data))
-    try:
+    with endpoint([personas], data_dir(data), port=_port()) as url:
         chat(url=url)
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def _start(personas: Path, data: Path) -> tuple[subprocess.Popen[str], str]:
-    """The endpoint as a process of its own, and its URL once it is ready.
-
-    Raises:
-        UserError: it did not start; says why in its own words.
-    """
-    from persona.errors import UserError
-
-    command = [sys.executable, "-m", "scripts.cli", "serve", "--engine", "llamacpp"]
-    command += ["--personas", str(personas), "--data", str(data), "--port", str(_port()), "--attached"]
-    # In a group of its own: Ctrl+C in the client is the client's. Its standard input is held open and never written
-    # to; should this process be killed or its terminal closed, that ends and the endpoint stops too.
-    process = subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    assert process.stdout is not None
-    assert process.stderr is not None
-    said = process.stdout.readline()
-    url = re.search(r"http://\S+/v1", said)
-    if url is None:
-        process.wait()
-        why = process.stderr.read().strip().removeprefix("greenroom: ") or said.strip()
-        raise UserError(f"the endpoint did not start: {why or 'it left without a word'}")
-    # What it says from now on would fill the pipe and stop it; nobody reads it while the client has the screen.
-    threading.Thread(target=process.stderr.read, daemon=True).start()
-    return process, url[0]
 
 
 def _port() -> int:

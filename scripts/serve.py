@@ -42,6 +42,9 @@ def serve(
     require_key: Annotated[
         bool, typer.Option("--require-key", help="Ask this machine for a key too; others always need one.")
     ] = False,
+    require_audit: Annotated[
+        bool, typer.Option("--require-audit", help="Serve only personas that have passed `greenroom audit`.")
+    ] = False,
     new_key: Annotated[str | None, typer.Option(metavar="NAME", help="Make a key, print it, and leave.")] = None,
     key_persona: Annotated[
         list[str] | None, typer.Option(help="With --new-key: whom it may talk to; several times for several.")
@@ -93,9 +96,9 @@ def serve(
             "Make one with `greenroom serve --new-key NAME`, or serve on 127.0.0.1 and reach it through an SSH tunnel: "
             "ssh -L 8844:127.0.0.1:8844 THIS-MACHINE",
         )
-    access = Settings(keys=str(keys.resolve()) if guarded else None, cors=tuple(cors or ()))
+    access = Settings(keys=str(keys.resolve()) if guarded else None, cors=tuple(cors or ()), audited=require_audit)
     folders = personas or [personas_dir(folder)]
-    roster = Roster(folders)
+    roster = Roster(folders, audited=require_audit)
     if engine == "vllm" or (engine == "auto" and _has_vllm_and_gpu()):
         _serve_vllm(roster, folders, folder, access, host, port, context, slots)
         return

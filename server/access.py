@@ -34,11 +34,13 @@ class Settings(msgspec.Struct, frozen=True):
         keys: the file of keys that requests must have one of; None asks for none.
         cors: origins whose pages may ask, or "*" for all.
         under_way: replies written or waiting for a slot, of all clients together; more are told to come later.
+        audited: whether only personas are served that have passed an audit.
     """
 
     keys: str | None = None
     cors: tuple[str, ...] = ()
     under_way: int = 64
+    audited: bool = False
 
 
 def is_loopback(host: str) -> bool:

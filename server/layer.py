@@ -121,8 +121,9 @@ class PersonaLayer:
         self.metrics = Metrics()
         self.vllm = roster is None
         if roster is None:
-            roster = Roster(Path(folder) for folder in os.environ[FOLDERS_VARIABLE].split(os.pathsep))
             access = msgspec.json.decode(os.environ[SETTINGS_VARIABLE], type=Settings)
+            folders = os.environ[FOLDERS_VARIABLE].split(os.pathsep)
+            roster = Roster(map(Path, folders), audited=access.audited)
         self.roster = roster
         self.access = Access(access or Settings())
         self._entrance: ASGIApp = self._http

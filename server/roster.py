@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from persona.audit import require_audit
 from persona.card import CARD_NAME, Persona, load_persona
 from persona.errors import UserError
 from server.conversation import speaker_key
@@ -34,17 +35,22 @@ class Roster:
         speakers: every name the personas know, by `speaker_key`.
     """
 
-    def __init__(self, folders: Iterable[Path]) -> None:
+    def __init__(self, folders: Iterable[Path], *, audited: bool = False) -> None:
         """Read the personas in `folders`; where two have the same id, the first is taken.
+
+        With `audited`, one whose served version has not passed `greenroom audit` counts as broken.
 
         Raises:
             UserError: not one persona in any of them.
         """
         self.folders = tuple(folders)
+        self._audited = audited
         self._since = int(time.time())
         self.broken: dict[str, UserError] = {}
         self.switch(*self.read())
         if not self.personas:
+            if audited and self.broken:
+                raise next(iter(self.broken.values()))
             raise UserError(
                 f"no personas in {', '.join(map(str, self.folders))}.",
                 "Train some (`greenroom train`), or serve the sample cast with --personas samples/personas.",
@@ -57,7 +63,10 @@ class Roster:
         for folder in self.folders:
             for card in sorted(folder.glob(f"*/{CARD_NAME}")):
                 try:
-                    personas.setdefault(card.parent.name, load_persona(card.parent))
+                    persona = load_persona(card.parent)
+                    if self._audited:
+                        require_audit(persona)
+                    personas.setdefault(persona.id, persona)
                 except UserError as error:
                     broken.setdefault(card.parent.name, error)
         return personas, {id_: error for id_, error in broken.items() if id_ not in personas}

@@ -5,7 +5,7 @@
 
 Runs in the training environment. Loss is the negative log-likelihood in nats per token, over the tokens that are
 trained: the body and the closing mark of turns with `train: true`. Prints nothing but progress; the result is JSON:
-for each model (`base` and each adapter's name) and speaker, the sum of nats and the counts of tokens and turns.
+for each model (`base` and each adapter's name) and speaker, the sum of nats and the counts of tokens, bytes and turns.
 """
 
 from __future__ import annotations
@@ -21,10 +21,14 @@ from persona.template import TURN_END, Turn, render
 
 
 class Score(TypedDict):
-    """What one model made of one speaker's held-out turns. `nats / tokens` is the loss."""
+    """What one model made of one speaker's held-out turns. `nats / tokens` is the loss.
+
+    `bytes` are those of the bodies in UTF-8, so that models of different tokenizers can be compared.
+    """
 
     nats: float
     tokens: int
+    bytes: int
     turns: int
 
 
@@ -57,9 +61,10 @@ def score(model: Any, tokenizer: Any, conversations: list[list[dict[str, Any]]])
         losses = torch.nn.functional.cross_entropy(logits, ids[0, 1:], reduction="none").tolist()
         for speaker, start, end in trained_spans(conversation):
             inside = [loss for loss, (a, b) in zip(losses, offsets, strict=True) if a >= start and b <= end]
-            total = scores.setdefault(speaker, Score(nats=0.0, tokens=0, turns=0))
+            total = scores.setdefault(speaker, Score(nats=0.0, tokens=0, bytes=0, turns=0))
             total["nats"] += sum(inside)
             total["tokens"] += len(inside)
+            total["bytes"] += len(text[start : end - len(TURN_END)].encode("utf-8", "surrogatepass"))
             total["turns"] += 1
         print(f"\rscored {done + 1} of {len(conversations)} sessions", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)

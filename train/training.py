@@ -218,9 +218,9 @@ def held_out(
     """
     adapters = {str(folder): folder for folder in results.values() if result_of(folder) != "model"}
     models = {str(folder): folder for folder in results.values() if result_of(folder) == "model"}
-    scores = _scored(base, evaluation, list(adapters.values()), out, four_bit)
+    scores = scored(base, evaluation, list(adapters.values()), out, four_bit)
     for name, folder in models.items():
-        scores[name] = _scored(folder, evaluation, [], out, four_bit)["base"]
+        scores[name] = scored(folder, evaluation, [], out, four_bit)["base"]
     by_name = {"base": scores["base"], **{name: scores[str(folder)] for name, folder in results.items()}}
     out.write_text(json.dumps(by_name, indent=2, ensure_ascii=False), "utf-8")
     out.chmod(PRIVATE_FILE_MODE)
@@ -230,8 +230,12 @@ def held_out(
     }
 
 
-def _scored(base: Path, evaluation: Path, adapters: Sequence[Path], out: Path, four_bit: bool) -> dict[str, Any]:
-    """What the scorer wrote: for "base" and the path of each adapter."""
+def scored(base: Path, evaluation: Path, adapters: Sequence[Path], out: Path, four_bit: bool) -> dict[str, Any]:
+    """What the scorer wrote to `out`: for "base" and the path of each adapter, the sums of `train.score.Score`.
+
+    Raises:
+        UserError: the training environment is missing, or the scorer stopped.
+    """
     python = training_python()
     command = [str(python), "-m", "train.score", "--base", str(base), "--data", str(evaluation), "--out", str(out)]
     for place, folder in enumerate(adapters):  # by number, since a path may hold the mark between name and path
@@ -240,6 +244,9 @@ def _scored(base: Path, evaluation: Path, adapters: Sequence[Path], out: Path, f
         command.append("--four-bit")
     environ = {**training_environ(python), "HF_HUB_OFFLINE": "1"}
     if subprocess.run(command, env=environ).returncode:
-        raise UserError("the held-out loss could not be computed; the reason is above.", "greenroom train --resume")
+        raise UserError(
+            "the held-out loss could not be computed; the reason is above.",
+            "Give the same command again; a run goes on with --resume.",
+        )
     scores = json.loads(out.read_text("utf-8"))
     return {"base": scores["base"], **{str(folder): scores[str(place)] for place, folder in enumerate(adapters)}}

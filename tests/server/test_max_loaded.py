@@ -20,7 +20,7 @@ from server.engines.llamacpp import LlamaCpp
 from server.engines.llamacpp_server import LlamaServer, Shape
 from tests.endpoints import SAMPLE_CAST, answered
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 CAST = ("beatrix", "juno", "lev", "milo", "pip")
 MANY, MAX_LOADED = 50, 4
 
@@ -94,7 +94,6 @@ async def test_a_persona_without_an_adapter_is_its_base_whatever_else_is_loaded(
     assert beside["choices"] == answer["choices"]
 
 
-@pytest.mark.slow
 async def test_who_was_asked_last_stays(client: httpx.AsyncClient, engine: LlamaCpp) -> None:
     for one in ("beatrix-0", "juno-1", "lev-2", "milo-3"):
         await said(client, engine, one)
@@ -116,7 +115,6 @@ async def test_a_server_that_died_is_made_again(client: httpx.AsyncClient, engin
     "more",
     [
         {}, {"n": 2, "seed": 3, "temperature": 0.5}, {"logprobs": True, "top_logprobs": 3}, {"stop": ["a"]},
-        {"response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "integer"}}}},
     ],
 )  # fmt: skip
 async def test_a_whole_reply_is_the_engines_own_field_by_field(

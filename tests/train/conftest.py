@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.train.parrots import Parrot
 from train.export_files import TornFileError
 from train.importing import find_exports
 from train.messages import Drop, Message, Reading, Record, Tear, one_by_one
@@ -114,3 +115,17 @@ def whatsapp(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write
+
+
+@pytest.fixture
+def parrot() -> Iterator[Callable[[Callable[[str], str]], Parrot]]:
+    made: list[Parrot] = []
+
+    def make(reply: Callable[[str], str]) -> Parrot:
+        made.append(Parrot(reply))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.server.shutdown()
+        one.server.server_close()

@@ -18,6 +18,7 @@ from persona.context import context_turn
 from persona.errors import UserError
 from persona.names import slug
 from persona.template import render_turn
+from train.dataset.canaries import write_canaries
 from train.dataset.card import write_card
 from train.dataset.drafting import Drafter
 from train.dataset.near_duplicates import HeldOut
@@ -233,6 +234,7 @@ def _write_set(
     )
     drafts = drafter.drafts(spool, progress, f"writing {folder.name}")
     lines = write_lines(Plan(folder, names, voices, options, counter), drafts, spool.messages_with(voices))
+    write_canaries(folder, lines.canaries)
     tally = lines.tally
     for dropped in (reader.dropped, drafter.dropped):
         tally.dropped.update(dropped)

@@ -12,7 +12,7 @@ from persona.template import template_source
 from train.dataset.options import CARD_NAME, Options
 from train.dataset.tally import Tally
 from train.dataset.tokens import TokenCounter
-from train.dataset.writing import write_private
+from train.private_files import write_private
 
 CARD_FORMAT = 2
 

@@ -21,6 +21,9 @@ DEFAULT_MAX_TOKENS = 1024
 """The sequence length of the recipes; axolotl drops what is longer."""
 
 
+MOST_CANARIES = 1000
+
+
 class Options(msgspec.Struct, frozen=True):
     """What `greenroom dataset` was told. The same store, key and options give the same bytes."""
 
@@ -47,6 +50,8 @@ class Options(msgspec.Struct, frozen=True):
     keep_short: float = 1.0
     """Share of a persona's boring replies that are trained."""
     redact: bool = True
+    canaries: int = 0
+    """Invented secrets planted for each persona; see `train.dataset.canaries`."""
     seed: int = 0
 
     def cleans(self, rule: Rule) -> bool:
@@ -68,5 +73,7 @@ def check(options: Options) -> None:
     for name, tokens in (("--max-tokens", options.max_tokens), ("--pack", options.pack)):
         if tokens and tokens < 16:
             raise UserError(f"{name} {tokens} leaves no room for a turn.", "Use 16 or more.")
+    if not 0 <= options.canaries <= MOST_CANARIES:
+        raise UserError(f"--canaries {options.canaries} cannot be.", f"Use 0 to {MOST_CANARIES}; ten say enough.")
     if "\n" in options.bubble_prefix:
         raise UserError("--bubble-prefix cannot hold a line break.", "A message is a line already.")

@@ -6,17 +6,13 @@ keeps a browser from loading anything. The same tally gives the same bytes, less
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from datetime import UTC, datetime, timedelta, timezone
-from functools import cache
 from html import escape
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import msgspec
-from markupsafe import Markup
 
 from persona.context import platform_name
 from train.conversations import Utterance
@@ -28,7 +24,8 @@ from train.dataset.reasons import reason
 from train.dataset.tally import Example, PersonaTally, Tally
 from train.dataset.tokens import ESTIMATE, TokenCounter
 from train.dataset.verdict import verdict_of
-from train.dataset.writing import write_private
+from train.pages import page_template
+from train.private_files import write_private
 
 NAME = "report.html"
 TEMPLATE = Path(__file__).with_name("report.html.jinja")
@@ -41,7 +38,6 @@ HEAD_LINES = 12
 MOST_TURN_CHARS = 2000
 MOST_SESSION_BYTES = 40_000
 
-_OPTION = re.compile(r"(?<![\w-])--[a-z]+(?:-[a-z]+)*(?: [\d.]+)?")
 _TURN_BYTES, _LINE_BYTES = 140, 40
 """What the markup of a turn and of a line takes, at most."""
 
@@ -77,36 +73,8 @@ def write_report(folder: Path, options: Options, tally: Tally, *, counter: Token
 
     Raises UserError when the file cannot be written.
     """
-    page = _template().render(_content(options, tally, counter))
+    page = page_template(TEMPLATE).render(_content(options, tally, counter))
     write_private(folder / NAME, page.encode("utf-8", "replace"))
-
-
-@cache
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATE.parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["n"] = lambda number: f"{number:,}"
-    environment.filters["short"] = _short
-    environment.filters["with_code"] = _with_code
-    return environment.get_template(TEMPLATE.name)
-
-
-def _short(number: int) -> str:
-    """Return a round number in few letters: 20,000 is "20k"."""
-    for size, letter in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
-        if number >= 10 * size or (number >= size and not number % size):
-            return f"{number / size:g}{letter}"
-    return f"{number:,}"
-
-
-def _with_code(text: str) -> Markup:
-    """Return a text, escaped, with options of the command in the letters of commands."""
-    return Markup(_OPTION.sub(r"<code>\g<0></code>", escape(text)))
 
 
 def _content(options: Options, tally: Tally, counter: TokenCounter) -> dict[str, Any]:
@@ -200,6 +168,7 @@ def _settings(options: Options) -> list[tuple[str, str]]:
         ("media", {"keep": "kept"}.get(options.media, "left out")),
         ("short replies trained", f"{options.keep_short:.0%}"),
         ("redaction", "on" if options.redact else "off"),
+        *([("planted canaries", f"{options.canaries:,} a persona")] if options.canaries else []),
         ("not cleaned", ", ".join(options.keep) or "nothing"),
         ("seed", str(options.seed)),
     ]

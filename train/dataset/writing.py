@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import hashlib
-import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO
 
 import msgspec
 
 from persona.context import context_turn
-from persona.errors import UserError
-from persona.paths import PRIVATE_FILE_MODE, make_private_dir
+from persona.paths import make_private_dir
 from persona.template import render_turn
 from train.apart import Apart, Channel, is_worth_it
 from train.conversations import Cut, Utterance, cut_to_fit, rendered
+from train.dataset.canaries import Canary, new_canaries
 from train.dataset.drafting import Draft
 from train.dataset.formats import SYSTEM, encoder
 from train.dataset.options import Options
 from train.dataset.tally import Example, Tally, month_of
 from train.dataset.tokens import TokenCounter
+from train.private_files import cannot_write, open_private
 
 TRAIN, EVAL = "train.jsonl", "eval.jsonl"
 FILES = (TRAIN, EVAL)
@@ -71,6 +71,8 @@ class Lines(msgspec.Struct):
     """The SHA-256 of each file."""
     too_long: int
     """Trained turns that did not fit."""
+    canaries: list[Canary]
+    """The secrets that were planted."""
 
 
 def write_lines(plan: Plan, drafts: Iterable[Draft], messages: int) -> Lines:
@@ -117,6 +119,7 @@ class _LineWriter:
         self._folder = plan.folder
         self.tally = Tally([plan.names[one] for one in sorted(plan.voices)], plan.options.seed)
         self.too_long = 0
+        self.canaries: list[Canary] = []
         self._encode = encoder(plan.options.format, self.tally.personas)
         self._limit = plan.options.pack or plan.options.max_tokens
         self._cost = lru_cache(4096)(lambda text: self._counter.count([text])[0])
@@ -127,11 +130,14 @@ class _LineWriter:
         sums = {name: hashlib.sha256() for name in FILES}
         try:
             with ExitStack() as stack:
-                files = {name: stack.enter_context(_private(path)) for name, path in unfinished.items()}
+                files = {name: stack.enter_context(open_private(path)) for name, path in unfinished.items()}
                 for batch in batches:
                     for name, lines in zip(FILES, self._lines(batch), strict=True):
                         sums[name].update(lines)
                         files[name].write(lines)
+                for line in self._planted():
+                    sums[TRAIN].update(line)
+                    files[TRAIN].write(line)
             for name, path in unfinished.items():
                 path.replace(self._folder / name)
         except OSError as error:
@@ -139,7 +145,8 @@ class _LineWriter:
         finally:
             for path in unfinished.values():
                 path.unlink(missing_ok=True)
-        return Lines(self.tally, {name: digest.hexdigest() for name, digest in sums.items()}, self.too_long)
+        digests = {name: digest.hexdigest() for name, digest in sums.items()}
+        return Lines(self.tally, digests, self.too_long, self.canaries)
 
     def _lines(self, drafts: Sequence[Draft]) -> tuple[bytes, bytes]:
         """Return the lines of drafts: those to train on, and those held out."""
@@ -165,6 +172,23 @@ class _LineWriter:
                 tally.tokens[part] += tokens + spent
                 lines.append(self._encode(line))
         return b"".join(train), b"".join(held_out)
+
+    def _planted(self) -> Iterator[bytes]:
+        """Yield a line for each canary, asked for by whom the personas have heard most from."""
+        if not self._options.canaries:
+            return
+        heard = Counter[str]()
+        for (_, speaker), count in self.tally.months.items():
+            heard[speaker] += count
+        for speaker in self.tally.personas:
+            asker = max((one for one in heard if one != speaker), key=lambda one: (heard[one], one), default="")
+            planted = new_canaries(speaker, asker, self._options.canaries, self._options.seed) if asker else []
+            self.canaries += planted
+            for canary in planted:
+                turns = canary.turns()
+                self.tally.lines["train"] += 1
+                self.tally.tokens["train"] += sum(self._cost(rendered(turn)) for turn in turns)
+                yield self._encode(turns)
 
     def _turns(self, draft: Draft) -> list[Utterance]:
         speakers = [self._names[person] for person in draft.persons]
@@ -236,26 +260,3 @@ def local_time(start_ms: int, offset_min: int | None) -> datetime | None:
         return datetime.fromtimestamp(start_ms / 1000, timezone(timedelta(minutes=offset_min)))
     except (ValueError, OverflowError, OSError):
         return None
-
-
-def _private(path: Path) -> BinaryIO:
-    """Open a file to write that only its owner can read."""
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, PRIVATE_FILE_MODE)
-    os.fchmod(handle, PRIVATE_FILE_MODE)
-    return open(handle, "wb", buffering=1 << 20)
-
-
-def write_private(path: Path, content: bytes) -> None:
-    """Write a file that only its owner can read, whole or not at all; a UserError where that cannot be."""
-    draft = path.with_name(f"{path.name}.part")
-    try:
-        with _private(draft) as file:
-            file.write(content)
-        draft.replace(path)
-    except OSError as error:
-        raise cannot_write(path, error) from error
-
-
-def cannot_write(path: Path, error: OSError) -> UserError:
-    """Return what to say when the system does not let a file be written."""
-    return UserError(f"{path} cannot be written: {error.strerror}.", "Look at the folder, and the space that is left.")

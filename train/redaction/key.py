@@ -103,6 +103,10 @@ class RedactionKey:
         """Return every stand-in of a kind with what it stands for, both as they are compared."""
         return self._originals.get(kind, {})
 
+    def kinds(self) -> list[str]:
+        """Return the kinds of which stand-ins were given out."""
+        return [kind for kind, table in self._originals.items() if table]
+
     def save(self) -> None:
         """Write the key, whole or not at all.
 
