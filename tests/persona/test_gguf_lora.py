@@ -19,6 +19,8 @@ from server.engines.llamacpp import LlamaCpp
 from tests.endpoints import answered
 from train.environment import training_environ, training_python
 
+pytestmark = pytest.mark.slow
+
 RANK, ALPHA = 4, 8
 # SmolLM2 135M: hidden 576, nine heads of 64 and three for keys and values, feed-forward 1536.
 SHAPES = {

@@ -8,6 +8,8 @@ import openai
 import pytest
 from pydantic import SecretStr
 
+pytestmark = pytest.mark.slow
+
 if TYPE_CHECKING:
     # Seconds to load: only for those who run these tests, and not for all who collect them.
     from langchain_openai import ChatOpenAI

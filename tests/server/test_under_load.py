@@ -15,6 +15,8 @@ import pytest
 
 from tests.endpoints import SAMPLE_CAST, start_endpoint
 
+pytestmark = pytest.mark.slow
+
 CLIENTS = 200
 Started = tuple[subprocess.Popen[str], str]
 

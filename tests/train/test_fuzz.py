@@ -28,6 +28,8 @@ from train.messages import Reading
 from train.sources import sources
 from train.store import Store, open_store
 
+pytestmark = pytest.mark.slow
+
 SECONDS = float(os.environ.get("GREENROOM_FUZZ_SECONDS", "60"))
 SHORT = min(5.0, SECONDS)
 

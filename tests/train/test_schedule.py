@@ -19,6 +19,8 @@ from persona.errors import UserError
 from train.runs import Stage, last_checkpoint
 from train.schedule import Job, Stopped, cards_for_own, run_jobs
 
+pytestmark = pytest.mark.slow
+
 TRAINER = """
 import json, os, pathlib, signal, sys, time
 import yaml

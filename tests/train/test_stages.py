@@ -21,6 +21,8 @@ from train.recipe import find_recipe, read_recipe
 from train.runs import Plan, Run, new_run
 from train.training import results_of, train_stages
 
+pytestmark = pytest.mark.slow
+
 AXOLOTL = f"""#!{sys.executable}
 import json, pathlib, sys, yaml
 recipe = yaml.safe_load(open(sys.argv[2]))
