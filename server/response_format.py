@@ -52,4 +52,6 @@ def json_schema(response_format: Any) -> dict[str, Any] | None:
 
 def grammar(schema: dict[str, Any]) -> str:
     """`schema` as llguidance's grammar, which llama.cpp takes as one of its own."""
-    return "%llguidance {}\nstart: %json " + msgspec.json.encode(schema).decode()
+    # A small model pads where it may: without this, blanks between a key and its value can go on to the end.
+    written = {**schema, "x-guidance": {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}}
+    return "%llguidance {}\nstart: %json " + msgspec.json.encode(written).decode()
