@@ -38,9 +38,12 @@ def audit(
         str | None, typer.Option(help="An endpoint that serves them; without, one is started.", show_default=False)
     ] = None,
     seed: Annotated[int, typer.Option(help="Of all that is drawn.")] = 0,
+    index_only: Annotated[
+        bool, typer.Option("--index-only", help="Write the index that `greenroom serve --guard` reads, and ask nobody.")
+    ] = False,
     data: Data = None,
 ) -> None:
-    """Look for the training set in what personas say, and write audit.json beside each adapter.
+    """Look for the training set in what personas say; write audit.json and the guard's index beside each adapter.
 
     Exit code 1 when one of them does not pass.
     """
@@ -50,7 +53,8 @@ def audit(
     from scripts.endpoint import endpoint
     from train.dataset import FOLDER as SETS
     from train.dataset.canaries import read_canaries
-    from train.evaluation.audit import audit_of, findings, write_audit
+    from train.evaluation.audit import audit_of, findings, turns_of, write_audit
+    from train.evaluation.phrases import PhraseHashes
     from train.runs import set_sha256
     from train.training import read_set
 
@@ -58,15 +62,21 @@ def audit(
     cast = personas or personas_dir(folder)
     sets = dataset or folder / SETS
     train = read_set(sets / "train.jsonl")
-    # Empty where nothing is held out, which is no fault of a set.
-    unseen = sets / "eval.jsonl"
-    held_out = [] if unseen.is_file() and not unseen.stat().st_size else read_set(unseen)
-    canaries = read_canaries(sets)
     sha256 = set_sha256(sets)
     chosen = chosen_personas(cast, persona, {turn["from"] for one in train for turn in one if turn["train"]})
     for one in chosen:
         _check_set(one, sha256, any_set)
     console = Console()
+    hashes = PhraseHashes(turns_of(train))
+    for one in chosen:
+        path = hashes.write(one, sha256)
+        console.print(f"{one.speaker}: the index of the set is in {path}", markup=False, soft_wrap=True)
+    if index_only:
+        return
+    # Empty where nothing is held out, which is no fault of a set.
+    unseen = sets / "eval.jsonl"
+    held_out = [] if unseen.is_file() and not unseen.stat().st_size else read_set(unseen)
+    canaries = read_canaries(sets)
     failed = False
     started = nullcontext(url) if url else endpoint([cast], folder)
     with started as at:

@@ -45,6 +45,15 @@ def serve(
     require_audit: Annotated[
         bool, typer.Option("--require-audit", help="Serve only personas that have passed `greenroom audit`.")
     ] = False,
+    guard: Annotated[
+        int | None,
+        typer.Option(
+            metavar="WORDS",
+            help="Stop a reply before so many words in a row of the training set; 8 or more.",
+            min=8,
+            show_default=False,
+        ),
+    ] = None,
     new_key: Annotated[str | None, typer.Option(metavar="NAME", help="Make a key, print it, and leave.")] = None,
     key_persona: Annotated[
         list[str] | None, typer.Option(help="With --new-key: whom it may talk to; several times for several.")
@@ -96,9 +105,11 @@ def serve(
             "Make one with `greenroom serve --new-key NAME`, or serve on 127.0.0.1 and reach it through an SSH tunnel: "
             "ssh -L 8844:127.0.0.1:8844 THIS-MACHINE",
         )
-    access = Settings(keys=str(keys.resolve()) if guarded else None, cors=tuple(cors or ()), audited=require_audit)
+    access = Settings(
+        keys=str(keys.resolve()) if guarded else None, cors=tuple(cors or ()), audited=require_audit, guard=guard or 0
+    )
     folders = personas or [personas_dir(folder)]
-    roster = Roster(folders, audited=require_audit)
+    roster = Roster(folders, audited=access.audited, guard=access.guard)
     if engine == "vllm" or (engine == "auto" and _has_vllm_and_gpu()):
         _serve_vllm(roster, folders, folder, access, host, port, context, slots)
         return

@@ -35,12 +35,14 @@ class Settings(msgspec.Struct, frozen=True):
         cors: origins whose pages may ask, or "*" for all.
         under_way: replies written or waiting for a slot, of all clients together; more are told to come later.
         audited: whether only personas are served that have passed an audit.
+        guard: words in a row of training text that a reply is stopped at; 0 stops none.
     """
 
     keys: str | None = None
     cors: tuple[str, ...] = ()
     under_way: int = 64
     audited: bool = False
+    guard: int = 0
 
 
 def is_loopback(host: str) -> bool:

@@ -3,8 +3,8 @@
 It stands in front of an engine that speaks OpenAI: around the embedded one, or inside the vLLM process
 (`--middleware server.layer.PersonaLayer`). It rewrites the body of a request for a reply (who speaks, whose reply to
 open, the persona's sampling) and lets the response through untouched, so that a streamed token costs next to nothing
-here; the Responses API alone is made of it, event by event. Whatever else can be asked it answers itself, and every
-other route of the engine is out of reach.
+here; the Responses API alone is made of it, event by event, and a guard (`--guard`) reads it. Whatever else can be
+asked it answers itself, and every other route of the engine is out of reach.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from server.conversation import Clock, turns
 from server.engine_errors import InOneVoice
 from server.engines import CALLER, Engine
 from server.envelope import RequestError, no_such_persona
+from server.guard import Guard
 from server.metrics import CONTENT_TYPE, Measured, Metrics
 from server.openapi import description, page
 from server.parameters import checked, completed
@@ -123,7 +124,7 @@ class PersonaLayer:
         if roster is None:
             access = msgspec.json.decode(os.environ[SETTINGS_VARIABLE], type=Settings)
             folders = os.environ[FOLDERS_VARIABLE].split(os.pathsep)
-            roster = Roster(map(Path, folders), audited=access.audited)
+            roster = Roster(map(Path, folders), audited=access.audited, guard=access.guard)
         self.roster = roster
         self.access = Access(access or Settings())
         self._entrance: ASGIApp = self._http
@@ -232,6 +233,9 @@ class PersonaLayer:
             persona, request = rewritten(said, self.roster, vllm=self.vllm, clock=self.clock)
         else:
             persona, request = completion(said, self.roster, vllm=self.vllm)
+        phrases = self.roster.phrases(persona)
+        if phrases is not None:
+            send = Guard(phrases, self.roster.guard, request, send).send
         usage_wanted = _usage_wanted(request) or response is not None
         with Measured(self.metrics, persona.id, send, usage_wanted=usage_wanted) as measured:
             try:

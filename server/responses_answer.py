@@ -157,6 +157,9 @@ class Answer:
     def _status(self) -> str:
         return _FINISHED.get(self._finish or "", "incomplete")
 
+    def _reason(self) -> str:
+        return "content_filter" if self._finish == "content_filter" else "max_output_tokens"
+
     def _part(self) -> dict[str, Any]:
         return {
             "type": "output_text",
@@ -182,7 +185,7 @@ class Answer:
             "status": status,
             "background": False,
             "error": None,
-            "incomplete_details": {"reason": "max_output_tokens"} if status == "incomplete" else None,
+            "incomplete_details": {"reason": self._reason()} if status == "incomplete" else None,
             "model": self._model,
             "output": [item] if begun else [],
             "parallel_tool_calls": True,

@@ -12,6 +12,7 @@ from typing import Any
 from persona.audit import require_audit
 from persona.card import CARD_NAME, Persona, load_persona
 from persona.errors import UserError
+from persona.phrases import Phrases, require_phrases
 from server.conversation import speaker_key
 from server.envelope import RequestError, no_such_persona
 
@@ -33,23 +34,27 @@ class Roster:
         personas: each by id, in the order they are listed.
         broken: what is wrong with each that cannot be served, by id.
         speakers: every name the personas know, by `speaker_key`.
+        guard: words in a row of training text that a reply is stopped at; 0 stops none.
     """
 
-    def __init__(self, folders: Iterable[Path], *, audited: bool = False) -> None:
+    def __init__(self, folders: Iterable[Path], *, audited: bool = False, guard: int = 0) -> None:
         """Read the personas in `folders`; where two have the same id, the first is taken.
 
-        With `audited`, one whose served version has not passed `greenroom audit` counts as broken.
+        With `audited`, one whose served version has not passed `greenroom audit` counts as broken; with `guard`, one
+        without an index of its training set.
 
         Raises:
             UserError: not one persona in any of them.
         """
         self.folders = tuple(folders)
         self._audited = audited
+        self.guard = guard
+        self._phrases: dict[Path, Phrases] = {}
         self._since = int(time.time())
         self.broken: dict[str, UserError] = {}
         self.switch(*self.read())
         if not self.personas:
-            if audited and self.broken:
+            if (audited or guard) and self.broken:
                 raise next(iter(self.broken.values()))
             raise UserError(
                 f"no personas in {', '.join(map(str, self.folders))}.",
@@ -66,6 +71,8 @@ class Roster:
                     persona = load_persona(card.parent)
                     if self._audited:
                         require_audit(persona)
+                    if self.guard:
+                        self._phrases[persona.version_folder] = require_phrases(persona, self.guard)
                     personas.setdefault(persona.id, persona)
                 except UserError as error:
                     broken.setdefault(card.parent.name, error)
@@ -78,6 +85,9 @@ class Roster:
                 log.warning("left out the persona %s: %s", id_, error)
         self.personas = {id_: persona for id_, persona in personas.items() if id_ not in broken}
         self.broken = dict(broken)
+        # A version has a folder of its own, so what was read for the next to be served took the place of no other's.
+        served = {persona.version_folder for persona in self.personas.values()}
+        self._phrases = {folder: phrases for folder, phrases in self._phrases.items() if folder in served}
         names = [p.speaker for p in self.personas.values()] + [p.interlocutor for p in self.personas.values()]
         self.speakers = {speaker_key(name): name for name in names}
 
@@ -113,6 +123,10 @@ class Roster:
             there = ", ".join(list(self.personas)[:20])
             raise no_such_persona(model, f" There are: {there}." if there else " There are none.")
         return persona
+
+    def phrases(self, persona: Persona) -> Phrases | None:
+        """The index of the persona's training set that replies are held against; None where nothing is guarded."""
+        return self._phrases[persona.version_folder] if self.guard else None
 
     def entry(self, persona: Persona) -> dict[str, Any]:
         """The persona as an item of `/v1/models`; what OpenAI has no field for is under `greenroom`."""

@@ -13,6 +13,8 @@ from typer.testing import CliRunner, Result
 from persona.audit import Audit, audit_path, read_audit, require_audit
 from persona.card import Card, Persona, write_card
 from persona.errors import UserError
+from persona.phrases import phrases_path, require_phrases
+from persona.words import words_of
 from scripts.audit import audit
 from train.dataset import Options, write_dataset
 from train.dataset.canaries import new_canaries
@@ -92,6 +94,21 @@ def test_replies_that_were_given_are_not_asked_for_again(data: Path, parrot: Any
     (data / "personas" / "alice" / "adapter" / "adapter_model.safetensors").write_bytes(b"other")
     assert greenroom_audit("alice", "--url", heard.url, "-n", 8, "--seed", 1, "--data", data).exit_code == 0
     assert len(heard.asked) == 8 + 4 + 8 + 8
+
+
+def test_the_guards_index_comes_with_an_audit_or_alone_without_an_endpoint(data: Path, parrot: Any) -> None:
+    assert greenroom_audit("alice", "--index-only", "--data", data).exit_code == 0
+    alone = require_phrases(persona(data), 8)
+    assert words_of(STORY)[:8] in alone
+    assert [*words_of(STORY)[1:8], "elsewhere"] not in alone
+    assert not audit_path(persona(data)).exists()
+    phrases_path(persona(data)).unlink()
+    heard = parrot(lambda said: "hm")
+    assert greenroom_audit("alice", "--url", heard.url, "-n", 4, "--data", data).exit_code == 0
+    assert require_phrases(persona(data), 8).head.count == alone.head.count
+    write_card(data / "personas" / "alice", Card("Alice", "b", made_by={"dataset_sha256": "another"}))
+    result = greenroom_audit("alice", "--index-only", "--data", data)
+    assert "alice was trained on another set than this one" in str(result.exception)
 
 
 def test_an_audit_is_of_the_set_that_the_persona_was_trained_on(data: Path, parrot: Any) -> None:

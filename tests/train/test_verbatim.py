@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from train.evaluation.verbatim import Run, Texts, Unit, longest_runs, ngram_share, words_of
+from persona.words import words_of
+from train.evaluation.verbatim import Run, Texts, Unit, longest_runs, ngram_share
 
 
 def runs(train: list[str], samples: list[str], unit: Unit = "words") -> list[Run]:

@@ -13,11 +13,12 @@ import msgspec
 
 from persona.audit import Audit, Check, adapter_sha256, audit_path
 from persona.card import Persona
+from persona.words import words_of
 from train.dataset.canaries import Canary
 from train.evaluation.exposure import Exposure
 from train.evaluation.originals import Find
 from train.evaluation.replies import Context, Conversations, Reply, contexts_of, drawn
-from train.evaluation.verbatim import Texts, Unit, longest_runs, ngram_share, words_of
+from train.evaluation.verbatim import Texts, Unit, longest_runs, ngram_share
 from train.private_files import write_private
 
 NGRAM = 8

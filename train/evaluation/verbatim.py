@@ -8,15 +8,14 @@ one pass over it.
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Iterable, Sequence
-from functools import cache
 from typing import Any, Literal
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
+
+from persona.words import words_of
 
 Unit = Literal["words", "characters"]
 Numbers = NDArray[np.uint64]
@@ -25,8 +24,6 @@ Places = NDArray[np.int64]
 SHORTEST: dict[Unit, int] = {"words": 4, "characters": 16}
 """Shorter runs are everybody's, and count as none."""
 
-# Letters and digits; Han and kana by the character, since no spaces part them.
-_WORD = re.compile(r"[぀-ヿ㐀-鿿豈-﫿\U00020000-\U0003ffff]|(?:(?![぀-ヿ㐀-鿿豈-﫿\U00020000-\U0003ffff])[^\W_])+")
 _AT_ONCE = 1 << 21
 _FILTER_BITS = 20
 _FILTER_SHIFT = np.uint64(64 - _FILTER_BITS)
@@ -46,13 +43,6 @@ class Run(msgspec.Struct, frozen=True):
     length: int
     start: int = 0
     text: int = -1
-
-
-def words_of(text: str) -> list[str]:
-    """Return the words of a text as they are compared: no case, no accents, no punctuation."""
-    if not text.isascii():
-        text = unicodedata.normalize("NFKD", text).translate(_marks())
-    return _WORD.findall(text.casefold())
 
 
 class Texts:
@@ -225,8 +215,3 @@ def _powers(factor: int, count: int) -> Numbers:
     if count:
         powers[0] = 1
     return np.cumprod(powers, dtype=np.uint64)
-
-
-@cache
-def _marks() -> dict[int, None]:
-    return dict.fromkeys(code for code in range(0x300, 0x20000) if unicodedata.category(chr(code))[0] == "M")
