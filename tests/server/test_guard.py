@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
+import openai
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,10 +21,12 @@ from persona.card import Card, load_persona, write_card
 from persona.errors import UserError
 from persona.phrases import Phrases, phrases_path, require_phrases
 from persona.words import words_of
+from server.access import SETTINGS_VARIABLE, Settings
 from server.envelope import RequestError
 from server.guard import Runs
-from server.layer import PersonaLayer
+from server.layer import FOLDERS_VARIABLE, PersonaLayer
 from server.roster import Roster
+from tests.endpoints import SAMPLE_CAST, start_endpoint
 from train.evaluation.phrases import PhraseHashes
 
 STORY = "Then the heron stole my left shoe, and walked\noff along the old pier!"
@@ -97,6 +102,39 @@ def test_nothing_is_held_but_a_word_that_could_be_the_last_of_a_run(phrases: Phr
     runs = Runs(phrases, 9)
     assert runs.take(f"{SEVEN} and wa") == f"{SEVEN} and "
     assert runs.take("s gone, al") == "was gone, al"
+
+
+class Known:
+    """An index of turns of one-letter words, by plain search."""
+
+    def __init__(self, turns: list[str], words: int) -> None:
+        self.head = type("Head", (), {"words": words})
+        self.runs = {turn[start : start + words] for turn in turns for start in range(len(turn) - words + 1)}
+
+    def __contains__(self, words: Any) -> bool:
+        return "".join(words) in self.runs
+
+
+@given(
+    st.lists(st.text("abc", max_size=8), max_size=4),
+    st.text("abc", max_size=14),
+    st.integers(2, 4),
+    st.integers(0, 2),
+    st.randoms(),
+)
+def test_a_reply_is_as_long_as_a_plain_search_allows(
+    turns: list[str], said: str, words: int, more: int, chance: Any
+) -> None:
+    known: Any = Known(turns, words)
+    most = words + more
+    runs = [said[end - most : end] for end in range(most, len(said) + 1)]
+    stops = [all(run[at : at + words] in known.runs for at in range(more + 1)) for run in runs]
+    left = most - 1 + stops.index(True) if True in stops else len(said)
+    text = " ".join(said)
+    cuts = sorted(chance.randint(0, len(text)) for _ in range(4))
+    pieces = [text[start:end] for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True)]
+    expected = text if left == len(said) else "".join(f"{letter} " for letter in said[:left])
+    assert out(known, pieces, most) == (expected, left < len(said))
 
 
 @given(st.lists(st.text(alphabet="aé½ßİ ,'_-我の\u0301\u3099ﷺ한\n1", max_size=9), max_size=30))
@@ -272,6 +310,25 @@ def test_a_persona_without_an_index_is_broken_and_says_why(cast: Path) -> None:
         roster.find("ann")
 
 
+def test_an_index_that_is_written_while_it_runs_counts_from_the_next_look_on(cast: Path) -> None:
+    john, ann = load_persona(cast / "john"), load_persona(cast / "ann")
+    PhraseHashes(["nothing much"]).write(john, "0" * 64)
+    roster = Roster([cast], guard=8)
+    PhraseHashes(TURNS).write(john, "0" * 64)
+    PhraseHashes(TURNS).write(ann, "0" * 64)
+    roster.switch(*roster.read())
+    for persona in (john, ann):
+        phrases = roster.phrases(persona)
+        assert phrases is not None
+        assert words_of(STORY)[:8] in phrases
+
+
+def test_inside_vllm_the_layer_is_told_by_its_settings(guarded: Roster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(SETTINGS_VARIABLE, msgspec.json.encode(Settings(guard=9)).decode())
+    monkeypatch.setenv(FOLDERS_VARIABLE, str(guarded.folders[0]))
+    assert PersonaLayer(engine("hey")).roster.guard == 9
+
+
 def test_an_index_for_other_weights_counts_as_none(cast: Path) -> None:
     john = load_persona(cast / "john")
     PhraseHashes(TURNS).write(john, "0" * 64)
@@ -313,3 +370,32 @@ def test_an_index_is_its_owners_and_holds_no_words_and_no_hash_of_another(cast: 
 def test_a_set_of_short_turns_has_an_empty_index(cast: Path) -> None:
     path = PhraseHashes(["hey", ""]).write(load_persona(cast / "john"), "0" * 64)
     assert words_of(SEVEN + " and") not in Phrases(path)
+
+
+@pytest.mark.slow
+def test_a_real_engines_reply_is_ended(endpoint: str, models_only: Path, tmp_path: Path) -> None:
+    def say(url: str, **more: Any) -> Any:
+        client = openai.OpenAI(base_url=url, api_key="none needed", max_retries=0)
+        messages: Any = [{"role": "user", "content": "tell me about the boat"}]
+        extra = {"ignore_eos": True}
+        return client.chat.completions.create(
+            model="milo", messages=messages, temperature=0, max_tokens=40, extra_body=extra, **more
+        )
+
+    # What it says is what it is taken to have learnt by heart.
+    said = say(endpoint).choices[0].message.content
+    shutil.copytree(SAMPLE_CAST / "milo", tmp_path / "milo")
+    PhraseHashes([said]).write(load_persona(tmp_path / "milo"), "0" * 64)
+    start = ("--engine", "llamacpp", "--personas", str(tmp_path), "--data", str(models_only), "--threads", "1")
+    process, url = start_endpoint(*start, "--guard", "8")
+    try:
+        whole = say(url).choices[0]
+        chunks = list(say(url, stream=True, stream_options={"include_usage": True}))
+    finally:
+        process.terminate()
+        process.wait(30)
+    assert whole.finish_reason == "content_filter"
+    assert said.startswith(whole.message.content)
+    assert len(words_of(whole.message.content)) == 7
+    assert "".join(one.choices[0].delta.content or "" for one in chunks if one.choices) == whole.message.content
+    assert chunks[-1].usage.completion_tokens == 40
