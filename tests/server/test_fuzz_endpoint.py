@@ -23,7 +23,7 @@ def short_context(models_only: Path) -> Iterator[tuple[str, int]]:
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_nothing_that_comes_is_answered_wrongly_or_not_at_all(short_context: tuple[str, int]) -> None:
-    report = fuzz(*short_context, count=1500)
+    report = fuzz(*short_context, count=300)
     assert not report.wrong, "\n".join(report.wrong[:5])
-    assert report.statuses["200"] > 100
-    assert report.statuses["400"] > 400
+    assert report.statuses["200"] > 20
+    assert report.statuses["400"] > 80
