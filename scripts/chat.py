@@ -33,9 +33,11 @@ Url = Annotated[
 ]
 AsName = Annotated[
     str | None,
-    typer.Option("--as", metavar="NAME", help="Who you are to the persona. Default: its own interlocutor."),
+    typer.Option("--as", metavar="NAME", help="Who you are. Default: the persona's interlocutor; in a room, the owner."),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the reply as one JSON object: persona, reply, usage.")]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object: persona, reply, usage; of a room, all turns.")
+]
 Room = Annotated[
     str | None,
     typer.Option(metavar="A,B,…", help="Let these personas talk with each other; a message is the opening line."),
