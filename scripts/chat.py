@@ -33,7 +33,7 @@ Url = Annotated[
 ]
 AsName = Annotated[
     str | None,
-    typer.Option("--as", metavar="NAME", help="Who you are. Default: the persona's interlocutor; in a room, the owner."),
+    typer.Option("--as", metavar="NAME", help="Who you are. Default: a persona's interlocutor; in a room, the owner."),
 ]
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print one JSON object: persona, reply, usage; of a room, all turns.")
