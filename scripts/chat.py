@@ -1,11 +1,12 @@
-"""`greenroom chat`: the terminal client, or one message and its reply.
+"""`greenroom chat`: the terminal client, one message and its reply, or a talk between personas.
 
     greenroom chat                                open the messenger
     greenroom chat milo                           open it at Milo
     greenroom chat milo "hey, what's up?"         print Milo's reply and leave
     echo "hey" | greenroom chat milo --json       the same for scripts
+    greenroom chat --room milo,pip "who's up?"    print a talk between personas and leave
 
-What it does is in `tui`; this module only decides which of the two is wanted.
+What it does is in `tui`; this module only decides which of them is wanted.
 """
 
 from __future__ import annotations
@@ -32,9 +33,18 @@ Url = Annotated[
 ]
 AsName = Annotated[
     str | None,
-    typer.Option("--as", metavar="NAME", help="Who you are to the persona. Default: its own interlocutor."),
+    typer.Option("--as", metavar="NAME", help="Who you are. Default: a persona's interlocutor; in a room, the owner."),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the reply as one JSON object: persona, reply, usage.")]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object: persona, reply, usage; of a room, all turns.")
+]
+Room = Annotated[
+    str | None,
+    typer.Option(metavar="A,B,…", help="Let these personas talk with each other; a message is the opening line."),
+]
+Turns = Annotated[int | None, typer.Option(min=1, help="How many replies a talk with --room has. Default: 6.")]
+
+ROOM_TURNS = 6
 
 
 def chat(
@@ -43,8 +53,10 @@ def chat(
     url: Url = None,
     as_name: AsName = None,
     as_json: AsJson = False,
+    room: Room = None,
+    turns: Turns = None,
 ) -> None:
-    """Talk to a persona: in the messenger, or with one message and one reply.
+    """Talk to a persona: in the messenger, or with one message and one reply. With --room, personas talk.
 
     A key for the endpoint is read from GREENROOM_API_KEY. The chat history lies in your user data folder,
     or where GREENROOM_HISTORY says.
@@ -54,6 +66,14 @@ def chat(
 
     try:
         settings = read_settings(url, as_name)
+        if room is not None:
+            opening = _opening(room, persona, message)
+            from tui import inline
+
+            inline.run_room(settings, room, opening, turns or ROOM_TURNS, as_json=as_json)
+            return
+        if turns is not None:
+            raise UserError("--turns is for a talk between personas;", hint="say who is in it, --room alice,bob")
         if message is None and persona is not None and not sys.stdin.isatty():
             message = _piped_message()
         if message is not None and persona is not None:
@@ -73,6 +93,16 @@ def chat(
         raise SystemExit(0) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
+
+
+def _opening(room: str, line: str | None, more: str | None) -> str | None:
+    """Return the opening line of a room: the one argument beside it, or what is piped in."""
+    if more is not None:
+        raise UserError(
+            "a room takes one argument, the opening line, and here are two;",
+            hint=f"put the line in quotes, and everybody into --room {room},…",
+        )
+    return _piped_message() if line is None and not sys.stdin.isatty() else line
 
 
 def _piped_message() -> str | None:

@@ -22,6 +22,7 @@ class Persona:
     about: str = ""
     base: str = ""
     interlocutor: str = ""
+    owner: str = ""
 
     @property
     def name(self) -> str:
@@ -42,7 +43,7 @@ class Persona:
             value = card.get(key)
             return clean_name(value, limit) if isinstance(value, str) else ""
 
-        return cls(identifier, line("speaker"), line("about", 200), line("base"), line("interlocutor"))
+        return cls(identifier, line("speaker"), line("about", 200), line("base"), line("interlocutor"), line("owner"))
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,8 @@ async def test_personas_come_with_their_card_and_plain_models_with_their_id(fake
     async with Endpoint(fake.url) as endpoint:
         milo, _, plain = await endpoint.personas()
     about = "plays bass, never asleep before three"
-    assert milo == Persona("milo", "Milo Tarkwhistle", about, "smollm2-135m-instruct", "Juno Farrowby")
+    juno = "Juno Farrowby"
+    assert milo == Persona("milo", "Milo Tarkwhistle", about, "smollm2-135m-instruct", juno, owner=juno)
     assert (plain.name, plain.base, plain.interlocutor) == ("plain-model", "", "")
 
 
