@@ -72,6 +72,8 @@ def gateway(
         print(f"{write} has {len(models)} entries. Start it: greenroom gateway --config {write}")
         return
     python = process.find_python()
+    if database is not None:
+        process.check_database(python)
     bound = bind(host, port)  # a busy port is found now and not after LiteLLM is loaded
     port = bound.getsockname()[1]
     bound.close()
@@ -79,7 +81,9 @@ def gateway(
         config = data_dir(data) / "cache" / "gateway.yaml"
         configuration.write(text, config, replace=True)
     own = {configuration.MASTER_KEY, "DATABASE_URL"}
-    missing = sorted(configuration.variables(configuration.read(config)) - own - os.environ.keys())
+    missing = sorted(
+        configuration.variables(configuration.read(config, database=database is not None)) - own - os.environ.keys()
+    )
     if missing:
         raise UserError(f"{config} needs {', '.join(missing)}, not set here.", f"export {missing[0]}=…")
     key = os.environ.get(configuration.MASTER_KEY)

@@ -18,6 +18,7 @@ from persona.paths import make_private_dir
 from server.gateway.endpoints import Endpoint
 
 MASTER_KEY = "LITELLM_MASTER_KEY"
+_MASTER_KEY = f"os.environ/{MASTER_KEY}"
 NO_KEY = "none-needed"
 """What is sent to an endpoint that asks for no key. Without an entry LiteLLM would send it OPENAI_API_KEY."""
 
@@ -110,7 +111,7 @@ def configuration(model_list: Sequence[Mapping[str, Any]], *, database: bool = F
         "fallbacks": [],
     }
     litellm = {"drop_params": False, "turn_off_message_logging": True, "redact_messages_in_exceptions": True}
-    general: dict[str, Any] = {"master_key": f"os.environ/{MASTER_KEY}", "background_health_checks": False}
+    general: dict[str, Any] = {"master_key": _MASTER_KEY, "background_health_checks": False}
     if database:
         general |= {"database_url": "os.environ/DATABASE_URL", "store_prompts_in_spend_logs": False}
     return (
@@ -147,11 +148,15 @@ def write(text: str, path: Path, *, replace: bool = False) -> None:
         file.write(text)
 
 
-def read(path: Path) -> dict[str, Any]:
+def read(path: Path, *, database: bool = False) -> dict[str, Any]:
     """A configuration that may have been edited.
 
+    Args:
+        path: the file.
+        database: whether one was named.
+
     Raises:
-        UserError: it cannot be read, is no YAML, or has no models.
+        UserError: it cannot be read, is no YAML, has no models, has a master key in it, or names a database by itself.
     """
     try:
         found = yaml.safe_load(path.read_text("utf-8"))
@@ -162,6 +167,12 @@ def read(path: Path) -> dict[str, Any]:
         raise UserError(f"{path} is no YAML: {why}.", "Mend it, or write it again with --write.") from error
     if not isinstance(found, dict) or not isinstance(found.get("model_list"), list) or not found["model_list"]:
         raise UserError(f"{path} has no model_list.", "--write FILE writes one from the running endpoints.")
+    general = found.get("general_settings") or {}
+    if not isinstance(general, dict) or general.get("master_key", _MASTER_KEY) != _MASTER_KEY:
+        # The gateway's guard asks for the environment's, and LiteLLM for the file's: nobody would get in.
+        raise UserError(f"{path}: general_settings has a master_key of its own.", f"Write master_key: {_MASTER_KEY}")
+    if general.get("database_url") and not database:
+        raise UserError(f"{path} names a database.", "Name it with --database URL, too, or take database_url out.")
     return found
 
 

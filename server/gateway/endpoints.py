@@ -66,7 +66,7 @@ def endpoints(urls: Sequence[str], keys: Sequence[str]) -> list[Endpoint]:
     twice = next((url for url in found if found.count(url) > 1), None)
     if twice is not None:
         raise UserError(f"{twice} is there twice.", "Name each endpoint once.")
-    each = list(keys) if len(keys) == len(urls) else [*keys] * len(urls) or [None] * len(urls)
+    each: Sequence[str | None] = keys if len(keys) == len(urls) else [keys[0] if keys else None] * len(urls)
     return [Endpoint(url, key) for url, key in zip(found, each, strict=True)]
 
 

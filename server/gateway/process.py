@@ -55,6 +55,19 @@ def find_python() -> Path:
     raise UserError("LiteLLM is not installed here.", "`make setup-vllm` installs it, beside vLLM.")
 
 
+def check_database(python: Path) -> None:
+    """See that LiteLLM's way to a database is there.
+
+    Raises:
+        UserError: it is not, as in `.venv-vllm` as it is installed.
+    """
+    if not any(python.parent.parent.glob("lib/python*/site-packages/prisma")):
+        raise UserError(
+            f"for a database LiteLLM needs the package prisma, which {python.parent.parent} does not have.",
+            "Install it there as LiteLLM's manual says, or leave --database out.",
+        )
+
+
 def new_master_key() -> str:
     """A key that nobody has seen yet; LiteLLM wants it to begin with `sk-`."""
     return f"sk-{secrets.token_urlsafe(32)}"

@@ -161,6 +161,24 @@ def test_an_edited_file_that_cannot_be_used_is_said_in_one_line(tmp_path: Path, 
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("general", "why"),
+    [("master_key: sk-mine", "master_key of its own"), ("database_url: os.environ/DATABASE_URL", "names a database")],
+)
+def test_an_edited_file_takes_its_master_key_and_database_from_the_command(
+    tmp_path: Path, general: str, why: str
+) -> None:
+    path = tmp_path / "g.yaml"
+    path.write_text(f"model_list: [{{model_name: a}}]\ngeneral_settings: {{{general}}}\n")
+    with pytest.raises(UserError, match=why):
+        configuration.read(path)
+
+
+def test_a_database_needs_what_litellm_reaches_it_with(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="needs the package prisma"):
+        process.check_database(tmp_path / "bin" / "python")
+
+
 def test_the_proxy_is_told_to_be_quiet_and_takes_no_database_that_was_not_named(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
