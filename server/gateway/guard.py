@@ -62,8 +62,11 @@ class Guard:
             if scope["method"] == "POST" and scope["path"].endswith(("/completions", "/responses")):
                 body = await _read(receive)
                 check_body(body)
-                # A `model` in the address would count before the one in the body.
-                scope = {**scope, "query_string": b""}
+                # A `model` in the address would count before the one in the body, and a body that is said to be a form
+                # would be read as one, whatever was found in it here.
+                others = [header for header in scope["headers"] if header[0] != b"content-type"]
+                headers = [*others, (b"content-type", b"application/json")]
+                scope = {**scope, "query_string": b"", "headers": headers}
                 receive = _again(body, receive)
         except RequestError as error:
             await error.response()(scope, receive, send)

@@ -197,7 +197,8 @@ def test_the_proxy_is_told_to_be_quiet_and_takes_no_database_that_was_not_named(
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:
     """In LiteLLM's place: says back what has reached it."""
     request = Request(scope, receive)
-    await JSONResponse({"body": (await request.body()).decode(), "query": request.url.query})(scope, receive, send)
+    reached = {"body": (await request.body()).decode(), "query": request.url.query}
+    await JSONResponse({**reached, "type": request.headers.get("content-type")})(scope, receive, send)
 
 
 async def ask(path: str, *, method: str = "GET", guard: Guard | None = None, **more: Any) -> httpx.Response:
@@ -234,6 +235,12 @@ async def test_a_request_goes_through_as_it_is_but_for_its_query() -> None:
     answer = await ask("/v1/chat/completions?model=lev", method="POST", headers=WITH_KEY, json=body)
     assert json.loads(answer.json()["body"]) == body
     assert answer.json()["query"] == ""
+
+
+async def test_a_body_is_json_to_litellm_too() -> None:
+    form = {**WITH_KEY, "content-type": "application/x-www-form-urlencoded"}
+    answer = await ask("/v1/chat/completions", method="POST", headers=form, content=b'{"model": "milo"}')
+    assert answer.json()["type"] == "application/json"
 
 
 @pytest.mark.parametrize(
