@@ -36,8 +36,10 @@ _ADDED = """\
 # Hosted models. What is written to these leaves the machine, and is read by whoever runs them.
 """
 _ROUTER = """
-# num_retries: how often a request that failed is tried again, on another machine if there is one.
-# allowed_fails, cooldown_time: after so many failures in a minute a machine is left alone for so many seconds.
+# num_retries: how often a request that failed is tried again.
+# enable_weighted_failover: then on the other machines that serve the same persona, each once.
+# cooldown_time: seconds that a machine is left alone once more than half of a minute's requests to it (of five or more)
+#   have failed. The only machine of a persona is not.
 # timeout: seconds that a reply may take.
 # fallbacks: who answers if nobody else can. Empty, since another persona, or a hosted model, would answer in somebody
 #   else's voice, and elsewhere.
@@ -105,7 +107,7 @@ def configuration(model_list: Sequence[Mapping[str, Any]], *, database: bool = F
     router = {
         "routing_strategy": "simple-shuffle",
         "num_retries": 2,
-        "allowed_fails": 3,
+        "enable_weighted_failover": True,
         "cooldown_time": 30,
         "timeout": 600,
         "fallbacks": [],

@@ -30,8 +30,8 @@ THERE = Endpoint("https://attic.example/v1", "ATTIC_KEY")
 class Machine(ThreadingHTTPServer):
     """Another machine's endpoint, as far as a gateway asks it: its models, for who has its key."""
 
-    def __init__(self, people: dict[str, str], key: str = "") -> None:
-        models = [{"id": name, "greenroom": {"speaker": who, "base": "b"}} for name, who in people.items()]
+    def __init__(self, people: dict[str, str], key: str = "", base: str = "b") -> None:
+        models = [{"id": name, "greenroom": {"speaker": who, "base": base}} for name, who in people.items()]
         body = json.dumps({"object": "list", "data": models}).encode()
 
         class Handler(BaseHTTPRequestHandler):

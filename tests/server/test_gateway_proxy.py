@@ -15,7 +15,9 @@ import httpx
 import openai
 import pytest
 
+from persona.card import load_persona
 from tests.endpoints import ROOT, SAMPLE_CAST, start_endpoint
+from tests.server.test_gateway import Machine
 
 pytestmark = pytest.mark.vllm
 
@@ -65,7 +67,11 @@ def gateway(behind: str, folder: Path) -> Iterator[str]:
         "OPENAI_API_KEY": "sk-hosted",
         "PYTHONPATH": os.pathsep.join([str(folder), str(ROOT)]),
     }
-    more = ("--add", "openai/gpt-4o-mini", "--data", str(folder / "data"))
+    card = load_persona(SAMPLE_CAST / "pip").card
+    leaving = [Machine({"pip": card.speaker}, base=card.base) for _ in range(3)]
+    more = ["--add", "openai/gpt-4o-mini", "--data", str(folder / "data")]
+    for machine in leaving:
+        more += ["--endpoint", machine.url]
     with (folder / "said.txt").open("wb") as said:
         process = subprocess.Popen(
             [sys.executable, "-m", "scripts.cli", "gateway", "--endpoint", behind, "--port", "0", *more],
@@ -85,6 +91,9 @@ def gateway(behind: str, folder: Path) -> Iterator[str]:
         except httpx.HTTPError:
             pass
         time.sleep(0.3)
+    for machine in leaving:
+        machine.shutdown()
+        machine.server_close()
     assert url, (folder / "said.txt").read_text()[-4000:]
     yield url
     process.terminate()
@@ -160,6 +169,12 @@ def test_another_model_or_endpoint_in_a_request_is_refused(client: openai.OpenAI
     # The package would unpack its own extra_body: this is one within the request.
     with pytest.raises(openai.BadRequestError, match="`model` alone"):
         client.chat.completions.create(model="milo", messages=talk, extra_body=more)
+
+
+def test_a_persona_answers_from_the_machine_that_is_left(gateway: str, behind: str) -> None:
+    # Three of its four machines have gone since the gateway started.
+    asked: dict[str, Any] = {"model": "pip", "max_tokens": 4}
+    assert {reply(gateway, KEY, **asked) for _ in range(6)} == {reply(behind, NONE, **asked)}
 
 
 def test_errors_of_the_endpoint_and_of_the_key(client: openai.OpenAI, gateway: str) -> None:
