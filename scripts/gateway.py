@@ -65,10 +65,10 @@ def gateway(
             served(endpoints(endpoint or [f"http://{DEFAULT_HOST}:{DEFAULT_PORT}/v1"], keys)), add or []
         )
         text = configuration.configuration(models, database=database is not None)
-    for model in add or []:
-        print(f"What is written to {model} leaves this machine.", flush=True)
     if write is not None:
         configuration.write(text, write)
+        for model in configuration.hosted({"model_list": models}):
+            print(f"What is written to {model} leaves this machine.")
         print(f"{write} has {len(models)} entries. Start it: greenroom gateway --config {write}")
         return
     python = process.find_python()
@@ -81,15 +81,17 @@ def gateway(
         config = data_dir(data) / "cache" / "gateway.yaml"
         configuration.write(text, config, replace=True)
     own = {configuration.MASTER_KEY, "DATABASE_URL"}
-    missing = sorted(
-        configuration.variables(configuration.read(config, database=database is not None)) - own - os.environ.keys()
-    )
+    ready = configuration.read(config, database=database is not None)
+    missing = sorted(configuration.variables(ready) - own - os.environ.keys())
     if missing:
         raise UserError(f"{config} needs {', '.join(missing)}, not set here.", f"export {missing[0]}=…")
+    for model in configuration.hosted(ready):
+        print(f"What is written to {model} leaves this machine.")
     key = os.environ.get(configuration.MASTER_KEY)
     if not key:
         key = process.new_master_key()
         print(f"{key}\nThe master key, shown this once; keep it in {configuration.MASTER_KEY} for the next start.")
+    process.check_master_key(key)
     if database is None:
         print("No database: the master key is the only key, for everybody. Share it with whom you trust.")
     else:

@@ -103,7 +103,7 @@ def configuration(model_list: Sequence[Mapping[str, Any]], *, database: bool = F
         database: whether keys and budgets are kept in the database that DATABASE_URL names.
     """
     personas = [entry for entry in model_list if entry["model_name"] != entry["litellm_params"]["model"]]
-    hosted = [entry for entry in model_list if entry["model_name"] == entry["litellm_params"]["model"]]
+    beside = [entry for entry in model_list if entry["model_name"] == entry["litellm_params"]["model"]]
     router = {
         "routing_strategy": "simple-shuffle",
         "num_retries": 2,
@@ -121,7 +121,7 @@ def configuration(model_list: Sequence[Mapping[str, Any]], *, database: bool = F
         + _PERSONAS
         + "model_list:\n"
         + _yaml(personas)
-        + (_ADDED + _yaml(hosted) if hosted else "")
+        + (_ADDED + _yaml(beside) if beside else "")
         + _ROUTER
         + _yaml({"router_settings": router})
         + _LITELLM
@@ -175,6 +175,16 @@ def read(path: Path, *, database: bool = False) -> dict[str, Any]:
         raise UserError(f"{path}: general_settings has a master_key of its own.", f"Write master_key: {_MASTER_KEY}")
     if general.get("database_url") and not database:
         raise UserError(f"{path} names a database.", "Name it with --database URL, too, or take database_url out.")
+    return found
+
+
+def hosted(config: Mapping[str, Any]) -> list[str]:
+    """The models of a configuration that name no endpoint, so that LiteLLM asks a provider on the web."""
+    found = []
+    for entry in config["model_list"]:
+        parameters = entry.get("litellm_params") if isinstance(entry, dict) else None
+        if not isinstance(parameters, dict) or not parameters.get("api_base"):
+            found.append(str(entry.get("model_name", entry)) if isinstance(entry, dict) else str(entry))
     return found
 
 

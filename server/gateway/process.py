@@ -68,6 +68,19 @@ def check_database(python: Path) -> None:
         )
 
 
+def check_master_key(key: str) -> None:
+    """See that a master key is one that LiteLLM starts with and a client can send.
+
+    Raises:
+        UserError: it is too short to be a secret, or no single word of ASCII.
+    """
+    if len(key) < 16 or not key.isascii() or not key.isprintable() or " " in key:
+        raise UserError(
+            f"{MASTER_KEY} is not a key to let others in with: 16 letters and digits or more, without spaces.",
+            f"Unset {MASTER_KEY}, and one is made.",
+        )
+
+
 def new_master_key() -> str:
     """A key that nobody has seen yet; LiteLLM wants it to begin with `sk-`."""
     return f"sk-{secrets.token_urlsafe(32)}"

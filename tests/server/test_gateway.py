@@ -124,6 +124,7 @@ def test_the_file_is_yaml_with_a_comment_for_each_part_and_without_a_key(monkeyp
     for part in found:
         assert lines[lines.index(f"{part}:") - 1].startswith("#")
     assert "leaves the machine" in text
+    assert configuration.hosted(found) == ["openai/gpt-4o-mini"]
     assert configuration.variables(found) == {"ATTIC_KEY", "OPENAI_API_KEY", "LITELLM_MASTER_KEY"}
 
 
@@ -172,6 +173,17 @@ def test_an_edited_file_takes_its_master_key_and_database_from_the_command(
     path.write_text(f"model_list: [{{model_name: a}}]\ngeneral_settings: {{{general}}}\n")
     with pytest.raises(UserError, match=why):
         configuration.read(path)
+
+
+@pytest.mark.parametrize("key", ["sk-1234", "", "sk-abc def ghi jkl mno", "sk-ключключключключ"])
+def test_a_weak_master_key_is_refused(key: str) -> None:
+    with pytest.raises(UserError, match="and one is made"):
+        process.check_master_key(key)
+
+
+def test_a_new_master_key_is_a_strong_one() -> None:
+    process.check_master_key(process.new_master_key())
+    assert process.new_master_key() != process.new_master_key()
 
 
 def test_a_database_needs_what_litellm_reaches_it_with(tmp_path: Path) -> None:
