@@ -18,6 +18,7 @@ from scripts.dataset import dataset
 from scripts.demo import demo
 from scripts.doctor import doctor
 from scripts.evaluate import evaluate
+from scripts.gateway import gateway
 from scripts.import_exports import import_exports
 from scripts.model import model
 from scripts.people import people
@@ -46,6 +47,7 @@ app.add_typer(redaction, name="redaction", rich_help_panel="From chats to person
 app.command("evaluate", rich_help_panel="From chats to personas")(evaluate)
 app.command("audit", rich_help_panel="From chats to personas")(audit)
 app.command("serve", rich_help_panel="Talking to them")(serve)
+app.command("gateway", rich_help_panel="Talking to them")(gateway)
 app.command("chat", rich_help_panel="Talking to them")(chat)
 app.command("demo", rich_help_panel="Talking to them")(demo)
 app.add_typer(model, name="model", rich_help_panel="This machine")

@@ -1,0 +1,1 @@
+"""LiteLLM's proxy in front of running endpoints, for several machines and hosted models beside the personas."""
