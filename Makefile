@@ -32,9 +32,9 @@ setup-train: .venv-train/.ready setup $(DATA)/models/$(BASE)/config.json  ## add
 setup-vllm: .venv-vllm/.ready setup $(DATA)/models/$(BASE)/config.json  ## add vLLM and LiteLLM in .venv-vllm (4 GB)
 
 test: .venv/.ready-dev setup lint setup-train setup-vllm  ## everything, the real engines included; makes all environments
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
-test-fast: .venv/.ready-dev setup lint  ## what needs neither axolotl nor vLLM
+test-fast: .venv/.ready-dev setup lint  ## what needs neither axolotl nor vLLM, nor long
 	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "not train and not vllm and not slow"
 
 lint: .venv/.ready-dev  ## ruff, mypy, import-linter
