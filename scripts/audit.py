@@ -165,7 +165,7 @@ def _evidence(
 def _look_for_originals(data: Path, sets: Path, train: Any, texts: list[str], evidence: Evidence) -> None:
     import json
 
-    from train.dataset.options import CARD_NAME as NAME
+    from train.dataset.options import CARD_NAME
     from train.evaluation.originals import names_in, originals_in
     from train.redaction import FILE_NAME, RedactionKey, known_people, open_key
     from train.store import FILE_NAME as DATABASE
@@ -177,7 +177,7 @@ def _look_for_originals(data: Path, sets: Path, train: Any, texts: list[str], ev
     if not (data / DATABASE).is_file():
         return
     speakers = {turn["from"] for one in train for turn in one}
-    card = sets / NAME
+    card = sets / CARD_NAME
     redacted = not card.is_file() or json.loads(card.read_bytes())["options"].get("redact", True)
     with open_store(data, create=False) as store:
         everybody = known_people(store.db)

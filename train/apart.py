@@ -29,15 +29,17 @@ _START = "import sys; sys.path[:] = {!r}; from train.apart import run; run()"
 _END = (1 << 64) - 1
 """Stands in the place of a frame's length where no more frames come; the outcome follows on the way back."""
 _PIPE_BYTES = 1 << 20
+_ENDED = UserError("A process that did half of the work was ended.", "If memory ran out, close something; try again.")
 
 
 class NoMoreWantedError(Exception):
     """The other process has ended, or wants no more."""
 
 
-def is_worth_it(messages: int, least: int) -> bool:
-    """Return whether so many messages are worth another process: with fewer, half would be done before it starts."""
-    return (os.cpu_count() or 1) > 1 and messages >= least
+def is_worth_it(size: int, least: int) -> bool:
+    """Return whether work of a size (messages, bytes) is worth another process: less would be half done before it
+    starts."""
+    return (os.cpu_count() or 1) > 1 and size >= least
 
 
 class Channel:
@@ -83,8 +85,14 @@ class Channel:
 class Apart:
     """A function that runs in a process of its own for as long as this is entered."""
 
-    def __init__(self, function: Callable[..., Any], *arguments: object) -> None:
-        """Start `function(Channel, *arguments)`."""
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        *arguments: object,
+        ended: UserError = _ENDED,
+    ) -> None:
+        """Start `function(Channel, *arguments)`; `ended` is raised where something else ends it."""
+        self._ended = ended
         command = [sys.executable, "-c", _START.format(sys.path)]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         assert self._process.stdin is not None
@@ -126,7 +134,7 @@ class Apart:
         try:
             frame = self._channel.receive()
         except NoMoreWantedError:
-            raise _ended() from None
+            raise self._ended from None
         if frame is None:
             self._outcome()
         return frame
@@ -141,14 +149,14 @@ class Apart:
             while self._channel.receive() is not None:
                 pass
         except NoMoreWantedError:
-            raise _ended() from None
+            raise self._ended from None
         return self._outcome()
 
     def _outcome(self) -> Any:
         try:
             result, error = pickle.loads(self._channel.rest())
         except (EOFError, pickle.UnpicklingError):
-            raise _ended() from None
+            raise self._ended from None
         if error is not None:
             raise error
         return result
@@ -174,10 +182,6 @@ def run() -> None:
     except NoMoreWantedError:
         # What is left in the buffer has nowhere to go.
         os._exit(0)
-
-
-def _ended() -> UserError:
-    return UserError("A process that did half of the work was ended.", "If memory ran out, close something; try again.")
 
 
 def _widen(pipe: IO[bytes]) -> None:

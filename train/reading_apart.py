@@ -4,18 +4,14 @@ The other process hands on what `Source.read` yields, in its order, over its sta
 takes it. It ends when this one does, however that ends; it writes nothing but copies in the scratch folder.
 """
 
-import os
 import pickle
-import signal
-import subprocess
-import sys
-import traceback
 from collections.abc import Iterator
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
 from persona.errors import UserError
+from train.apart import Apart, Channel, is_worth_it
 from train.export_files import ExportPath, size_of
 from train.messages import Message, Reading, Record, Source
 from train.sources import sources
@@ -25,7 +21,6 @@ LEAST_BYTES = 8 << 20
 _HELD = 2_000
 """Records handed over at once, where they do not come in lists."""
 _PROGRESS_BYTES = 1 << 20
-_START = "import sys; sys.path[:] = {!r}; from train.reading_apart import hand_on; hand_on()"
 _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder(list[Message]).decode
 
@@ -55,80 +50,42 @@ def read_apart(source: Source, path: ExportPath, reading: Reading) -> Iterator[R
         yield from source.read(path, reading)
         return
     task = _Task(source.name, path, msgspec.structs.replace(reading, progress=None), reading.progress is not None)
-    command = [sys.executable, "-c", _START.format(sys.path)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        try:
-            with process.stdin as stdin:
-                pickle.dump(task, stdin)
-            yield from _received(process.stdout, path, reading)
-        finally:
-            # Where nobody wants the rest, this ends the other process too.
-            process.stdout.close()
+    ended = UserError(
+        f"The process that read {path} was ended.", "If memory ran out, close something, and import it again."
+    )
+    with Apart(_hand_on, task, ended=ended) as other:
+        while (frame := other.receive()) is not None:
+            for item in pickle.loads(frame):
+                if isinstance(item, int):
+                    if reading.progress is not None:
+                        reading.progress(item)
+                elif not isinstance(item, _Packed):
+                    yield item
+                elif item.together:
+                    yield item.unpacked()
+                else:
+                    yield from item.unpacked()
 
 
 def _is_worth_it(source: Source, path: ExportPath) -> bool:
     # A source that is not one of ours is not found in another process.
-    return (os.cpu_count() or 1) > 1 and sources().get(source.name) is source and size_of(path) >= LEAST_BYTES
+    return sources().get(source.name) is source and is_worth_it(size_of(path), LEAST_BYTES)
 
 
-def _received(stream: IO[bytes], path: ExportPath, reading: Reading) -> Iterator[Record]:
-    while True:
-        try:
-            items = pickle.load(stream)
-        except (EOFError, pickle.UnpicklingError, BrokenPipeError):
-            raise UserError(
-                f"The process that read {path} was ended.", "If memory ran out, close something, and import it again."
-            ) from None
-        for item in items:
-            if item is None:
-                return
-            if isinstance(item, BaseException):
-                raise item
-            if isinstance(item, int):
-                if reading.progress is not None:
-                    reading.progress(item)
-            elif not isinstance(item, _Packed):
-                yield item
-            elif item.together:
-                yield item.unpacked()
-            else:
-                yield from item.unpacked()
-
-
-def hand_on() -> None:
-    """Read what the process that started this one asks for, and hand it on."""
-    # Control-C is for the process that was started by hand, and ends this one by no longer listening.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    task: _Task = pickle.load(sys.stdin.buffer)
-    out = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
+def _hand_on(channel: Channel, task: _Task) -> None:
+    sender = _Sender(channel)
+    reading = msgspec.structs.replace(task.reading, progress=sender.count if task.counts else None)
     try:
-        _send(task, _Sender(out))
-        out.close()
-    except BrokenPipeError:
-        # What is left in the buffer has nowhere to go.
-        os._exit(0)
-
-
-def _send(task: _Task, sender: "_Sender") -> None:
-    try:
-        reading = msgspec.structs.replace(task.reading, progress=sender.count if task.counts else None)
         for record in sources()[task.source].read(task.path, reading):
             sender.add(record)
-    except BrokenPipeError:
-        raise
-    except Exception as error:
-        error.add_note(traceback.format_exc())
-        sender.end(error)
-    else:
-        sender.end(None)
+    finally:
+        # What came before an error is handed on too.
+        sender.flush()
 
 
 class _Sender:
-    def __init__(self, out: IO[bytes]) -> None:
-        self.out = out
+    def __init__(self, channel: Channel) -> None:
+        self.channel = channel
         self.items: list[object] = []
         self.messages: list[Message] = []
         self.held = 0
@@ -147,28 +104,22 @@ class _Sender:
                 self.items.append(record)
                 self.held += 1
         if self.held >= _HELD:
-            self._flush()
+            self.flush()
 
     def count(self, read: int) -> None:
         self.items.append(read)
         self.unsent += read
         if self.unsent >= _PROGRESS_BYTES:
-            self._flush()
-
-    def end(self, error: Exception | None) -> None:
-        self._pack_messages()
-        self.items.append(error)
-        self._flush()
+            self.flush()
 
     def _pack_messages(self) -> None:
         if self.messages:
             self.items.append(_packed(self.messages, together=False))
             self.messages = []
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
         self._pack_messages()
-        pickle.dump(self.items, self.out, pickle.HIGHEST_PROTOCOL)
-        self.out.flush()
+        self.channel.send(pickle.dumps(self.items, pickle.HIGHEST_PROTOCOL))
         self.items.clear()
         self.held = self.unsent = 0
 

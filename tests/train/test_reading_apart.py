@@ -144,13 +144,13 @@ def test_when_the_reading_process_is_killed_the_store_is_whole_and_says_so(
 def test_the_reading_process_ends_with_the_one_that_writes(tmp_path: Path) -> None:
     path = whatsapp(tmp_path, 200_000)
     program = (
-        "import sys; from pathlib import Path; from train import reading_apart\n"
+        "import os, subprocess, sys; from pathlib import Path; from train import reading_apart\n"
         "from train.messages import Reading; from train.sources import source_named\n"
-        "reading_apart.LEAST_BYTES = 0; reading_apart.os.cpu_count = lambda: 2\n"
-        "popen = reading_apart.subprocess.Popen\n"
+        "reading_apart.LEAST_BYTES = 0; os.cpu_count = lambda: 2\n"
+        "popen = subprocess.Popen\n"
         "def noted(*given, **more):\n"
         "    process = popen(*given, **more); print(process.pid, flush=True); return process\n"
-        "reading_apart.subprocess.Popen = noted\n"
+        "subprocess.Popen = noted\n"
         "records = reading_apart.read_apart(source_named('whatsapp-text'), Path(sys.argv[1]), Reading())\n"
         "next(records); next(records); input()"
     )
